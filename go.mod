@@ -1,0 +1,3 @@
+module github.com/ceap-platform/ceap
+
+go 1.26
