@@ -11,7 +11,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/ceap-platform/ceap"
 	"github.com/ceap-platform/ceap/connector"
 	"github.com/ceap-platform/ceap/filter"
 	"github.com/ceap-platform/ceap/scorer"
