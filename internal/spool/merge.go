@@ -1,0 +1,154 @@
+package spool
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+)
+
+// Iterator hands out sorted entries.
+type Iterator struct {
+	memory  *chunk // used if everything fitted into memory
+	at      int
+	readers []*reader // a heap, smallest entry first
+	started bool
+	entry   Entry
+	err     error
+}
+
+// Next moves to the next entry and reports whether there is one; see
+// [Iterator.Err] when there is not.
+func (it *Iterator) Next() bool {
+	if it.memory != nil {
+		if it.at >= len(it.memory.refs) {
+			return false
+		}
+		r := it.memory.refs[it.at]
+		it.at++
+		it.entry = Entry{Key: it.memory.key(r), Data: it.memory.payload(r)}
+		return true
+	}
+	if it.err != nil || len(it.readers) == 0 {
+		return false
+	}
+	if it.started {
+		if !it.advance() {
+			return false
+		}
+	}
+	it.started = true
+	it.entry = it.readers[0].entry
+	return true
+}
+
+// advance reads on where the smallest entry came from.
+func (it *Iterator) advance() bool {
+	switch err := it.readers[0].next(); {
+	case errors.Is(err, io.EOF):
+		it.readers[0].close()
+		last := len(it.readers) - 1
+		it.readers[0] = it.readers[last]
+		it.readers = it.readers[:last]
+		if last == 0 {
+			return false
+		}
+	case err != nil:
+		it.err = err
+		return false
+	}
+	it.sink(0)
+	return true
+}
+
+// Entry returns the entry; its bytes are valid until the next call of Next.
+func (it *Iterator) Entry() Entry { return it.entry }
+
+// Err returns what ended the iteration early, or nil.
+func (it *Iterator) Err() error { return it.err }
+
+// Close removes the files. It may be called more than once.
+func (it *Iterator) Close() {
+	for _, r := range it.readers {
+		r.close()
+	}
+	it.readers, it.memory = nil, nil
+}
+
+func openMerge(files []string) (*Iterator, error) {
+	it := &Iterator{}
+	for _, file := range files {
+		r, err := openReader(file)
+		if err != nil {
+			it.Close()
+			return nil, err
+		}
+		switch err := r.next(); {
+		case errors.Is(err, io.EOF):
+			r.close()
+		case err != nil:
+			r.close()
+			it.Close()
+			return nil, err
+		default:
+			it.readers = append(it.readers, r)
+		}
+	}
+	for i := len(it.readers)/2 - 1; i >= 0; i-- {
+		it.sink(i)
+	}
+	return it, nil
+}
+
+// sink restores the heap below i.
+func (it *Iterator) sink(i int) {
+	h := it.readers
+	for {
+		least := i
+		for child := 2*i + 1; child <= 2*i+2 && child < len(h); child++ {
+			if less(h[child].entry, h[least].entry) {
+				least = child
+			}
+		}
+		if least == i {
+			return
+		}
+		h[i], h[least] = h[least], h[i]
+		i = least
+	}
+}
+
+func less(a, b Entry) bool {
+	if o := bytes.Compare(a.Key, b.Key); o != 0 {
+		return o < 0
+	}
+	return bytes.Compare(a.Data, b.Data) < 0
+}
+
+// mergeToFile merges files into a new one.
+func mergeToFile(ctx context.Context, dir string, files []string) (string, error) {
+	it, err := openMerge(files)
+	if err != nil {
+		return "", err
+	}
+	defer it.Close()
+	w, err := newWriter(dir)
+	if err != nil {
+		return "", err
+	}
+	for n := 0; it.Next(); n++ {
+		if n%4096 == 0 && ctx.Err() != nil {
+			w.discard()
+			return "", context.Cause(ctx)
+		}
+		if err := w.write(it.entry.Key, it.entry.Data); err != nil {
+			w.discard()
+			return "", err
+		}
+	}
+	if it.Err() != nil {
+		w.discard()
+		return "", it.Err()
+	}
+	return w.close()
+}
