@@ -3,6 +3,8 @@ package plugin
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
+	"strings"
 
 	"github.com/ceap-platform/ceap"
 )
@@ -100,6 +102,44 @@ func (n *Node) appendJSON(b []byte) []byte {
 		return append(b, '}')
 	default:
 		return append(b, "null"...)
+	}
+}
+
+// Canonical returns the node as JSON in a form that is the same for all nodes
+// of equal content: without spaces, keys sorted by their bytes, equal numbers
+// written alike (1.0 as 1).
+func (n *Node) Canonical() []byte { return n.appendCanonical(nil) }
+
+func (n *Node) appendCanonical(b []byte) []byte {
+	if n == nil {
+		return append(b, "null"...)
+	}
+	switch n.Kind {
+	case NodeNumber:
+		return append(b, parseNumber(n.Text).String()...)
+	case NodeList:
+		b = append(b, '[')
+		for i, item := range n.Items {
+			if i > 0 {
+				b = append(b, ',')
+			}
+			b = item.appendCanonical(b)
+		}
+		return append(b, ']')
+	case NodeObject:
+		fields := slices.SortedFunc(slices.Values(n.Fields), func(a, b Field) int { return strings.Compare(a.Name, b.Name) })
+		b = append(b, '{')
+		for i, f := range fields {
+			if i > 0 {
+				b = append(b, ',')
+			}
+			b = ceap.AppendJSONString(b, f.Name)
+			b = append(b, ':')
+			b = f.Value.appendCanonical(b)
+		}
+		return append(b, '}')
+	default:
+		return n.appendJSON(b)
 	}
 }
 
