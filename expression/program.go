@@ -1,0 +1,187 @@
+package expression
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+	"sync"
+
+	"cel.dev/cel-go/cel"
+	"cel.dev/cel-go/common/types"
+	"cel.dev/cel-go/common/types/ref"
+	"cel.dev/cel-go/interpreter"
+
+	"github.com/ceap-platform/ceap"
+)
+
+// Program is a compiled expression. It is safe for concurrent use.
+type Program struct {
+	source      string
+	kind        Kind
+	reads       reads
+	program     cel.Program
+	activations sync.Pool // of *activation, so that a candidate costs no new one
+}
+
+// Source returns the text that the program was compiled from.
+func (p *Program) Source() string { return p.source }
+
+// ReadsScores returns the ids of the models whose scores the expression reads,
+// sorted, with "*" if it reads the candidate's own score or if only the
+// evaluation tells which (D55). An empty result means none.
+func (p *Program) ReadsScores() []string {
+	ids := slices.Clone(p.reads.scores)
+	if slices.Contains(p.reads.variables, "score") && !slices.Contains(ids, "*") {
+		ids = append([]string{"*"}, ids...)
+	}
+	return ids
+}
+
+// ReadsExtra returns the names of the extra columns that the expression reads,
+// sorted, with "*" if only the evaluation tells which.
+func (p *Program) ReadsExtra() []string { return slices.Clone(p.reads.extra) }
+
+// EvalBool evaluates a [Condition] for the candidate, which it does not change.
+// The error, of [ceap.CodeInvalid], says which value the expression could not
+// deal with.
+func (p *Program) EvalBool(c *ceap.Candidate) (bool, error) {
+	v, err := p.eval(c)
+	if err != nil {
+		return false, err
+	}
+	if b, ok := v.(types.Bool); ok {
+		return bool(b), nil
+	}
+	return false, p.unexpected(v)
+}
+
+// EvalNumber evaluates a [Number] for the candidate, which it does not change.
+// It returns an error of [ceap.CodeInvalid] as EvalBool does, and for a result
+// that is not finite.
+func (p *Program) EvalNumber(c *ceap.Candidate) (float64, error) {
+	v, err := p.eval(c)
+	if err != nil {
+		return 0, err
+	}
+	n, ok := toNumber(v)
+	switch {
+	case !ok:
+		return 0, p.unexpected(v)
+	case math.IsNaN(n) || math.IsInf(n, 0):
+		return 0, p.failure("it gives no finite number", "guard the division or the logarithm")
+	}
+	return n, nil
+}
+
+// EvalLabel evaluates a [Label] for the candidate, which it does not change, and
+// returns it as text. It returns an error of [ceap.CodeInvalid] as EvalBool
+// does, also for null.
+func (p *Program) EvalLabel(c *ceap.Candidate) (string, error) {
+	v, err := p.eval(c)
+	if err != nil {
+		return "", err
+	}
+	switch v := v.(type) {
+	case types.String:
+		return string(v), nil
+	case types.Bool:
+		return ceap.Bool(bool(v)).String(), nil
+	}
+	if n, ok := toNumber(v); ok {
+		return ceap.Float(n).String(), nil
+	}
+	return "", p.unexpected(v)
+}
+
+// eval evaluates the expression. The value may refer to the candidate and must
+// be read before the next call.
+func (p *Program) eval(c *ceap.Candidate) (ref.Val, error) {
+	a, _ := p.activations.Get().(*activation)
+	a.candidate = c
+	v, _, err := p.program.Eval(a)
+	a.candidate = nil
+	p.activations.Put(a)
+	if err != nil {
+		return nil, p.explain(c, err)
+	}
+	return v, nil
+}
+
+// explain says why an evaluation ended in an error, in terms of the candidate.
+// It names fields and what they are, but not their values.
+func (p *Program) explain(c *ceap.Candidate, err error) error {
+	if cancelled, ok := errors.AsType[interpreter.EvalCancelledError](err); ok && cancelled.Cause == interpreter.CostLimitExceeded {
+		return p.failure("it does more work than an expression may", "loop over shorter lists")
+	}
+	for _, name := range p.reads.extra {
+		if _, ok := c.Attribute(name); !ok && name != "*" && strings.Contains(err.Error(), "no such key: "+name) {
+			return p.failure(fmt.Sprintf("the row has no column %q", name), "select it in the query, or test has(extra."+name+") first")
+		}
+	}
+	for _, id := range p.reads.scores {
+		if id != "*" && findScore(c, id) == nil && strings.Contains(err.Error(), "no such key: "+id) {
+			return p.failure(fmt.Sprintf("the candidate has no score of a model %q", id), "add the model to scoringModels")
+		}
+	}
+	if !strings.Contains(err.Error(), "no such overload") {
+		return p.failure(strings.TrimPrefix(err.Error(), "evaluation error: "), "")
+	}
+	var nulls, others []string
+	for _, field := range p.dynamicFields(c) {
+		if field.value == types.NullValue {
+			nulls = append(nulls, field.name)
+		} else {
+			others = append(others, field.name+" is "+inWords(field.value.Type().TypeName()))
+		}
+	}
+	switch {
+	case len(nulls) == 1:
+		return p.failure(nulls[0]+" is null", fmt.Sprintf("write coalesce(%[1]s, ...), or test %[1]s != null first", nulls[0]))
+	case len(nulls) > 1:
+		return p.failure(strings.Join(nulls, " and ")+" are null", "write coalesce(x, ...), or test x != null first")
+	}
+	return p.failure("a value is of another kind than the expression expects: "+strings.Join(others, ", "), "convert it with double(x) or string(x)")
+}
+
+// field is a value that an expression reads.
+type field struct {
+	name  string
+	value ref.Val
+}
+
+// dynamicFields returns what the expression reads of the candidate whose kind
+// only the candidate tells.
+func (p *Program) dynamicFields(c *ceap.Candidate) []field {
+	a := newActivation(types.Timestamp{})
+	a.candidate = c
+	var fields []field
+	for _, v := range variables() {
+		if v.kind == cel.DynType && slices.Contains(p.reads.variables, v.name) {
+			fields = append(fields, field{v.name, a.resolve(v.name)})
+		}
+	}
+	for _, name := range p.reads.extra {
+		if value, ok := c.Attribute(name); ok {
+			fields = append(fields, field{"extra." + name, attributeValue(value)})
+		}
+	}
+	for _, id := range p.reads.scores {
+		if score := findScore(c, id); score != nil {
+			fields = append(fields, field{fmt.Sprintf("scores[%q]", id), scoreValue(score)})
+		}
+	}
+	return fields
+}
+
+func (p *Program) unexpected(v ref.Val) error {
+	if v == types.NullValue {
+		return p.failure(fmt.Sprintf("it gives null, not %s", p.kind), "write coalesce(x, ...)")
+	}
+	return p.failure(fmt.Sprintf("it gives %s, not %s", inWords(v.Type().TypeName()), p.kind), "")
+}
+
+func (p *Program) failure(message, hint string) error {
+	return &ceap.Error{Code: ceap.CodeInvalid, Message: fmt.Sprintf("evaluating %q: %s", shorten(p.source), message), Hint: hint}
+}
