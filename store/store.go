@@ -35,8 +35,13 @@ type Candidates interface {
 	// created with version 1; an open one that differs in content is updated,
 	// with its version one higher and CreatedAt and ExpiresAt as they were, else
 	// unchanged and not written; a sent, consumed, expired, deleted or opted-out
-	// one is rejected. A candidate that the same run has already written keeps
-	// the outcome it then had, so that a run may be repeated from its beginning.
+	// one is rejected. With a later EventDate an expired one is opened again, and
+	// a sent or consumed one too once ReopenAfter has passed since it was closed:
+	// it counts as created, with a new CreatedAt and a version one higher. A
+	// candidate that the same run has already written keeps the outcome it then
+	// had, so that a run may be repeated from its beginning.
+	//
+	// Content is everything a row and the models said; not who wrote it and when.
 	//
 	// A returned error means that nothing is known of any of them; the caller may
 	// call again with the same arguments.
@@ -160,8 +165,10 @@ type RunQuery struct {
 // OptOuts keeps customers' wishes. A wish is in force as soon as Put returns,
 // and survives a crash after that.
 type OptOuts interface {
-	// Put records an opt-out; the first one's time stays.
-	Put(ctx context.Context, o ceap.OptOut) error
+	// Put records an opt-out; the first one's time stays. In the same atomic step
+	// it removes the customer's candidates that it covers ([ceap.OptOut.Covers]),
+	// and it returns how many these were (I68).
+	Put(ctx context.Context, o ceap.OptOut) (removed int64, err error)
 	// Withdraw removes the opt-out of exactly that customer, program and channel.
 	// Returns not_found if there is none.
 	Withdraw(ctx context.Context, customerID, programID, channel string) error

@@ -1,0 +1,76 @@
+# `make` alone prints this help. Continuous integration runs exactly `make ci`.
+
+export GOFLAGS := -mod=readonly
+export GOTOOLCHAIN := local
+
+GO       ?= go
+BIN      := bin
+TOOLS    := $(CURDIR)/.tools
+LINT     := $(TOOLS)/golangci-lint
+LINT_VERSION := v2.12.2
+FUZZTIME ?= 5s
+ROWS     ?= 1000000
+VERSION  := $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+LDFLAGS  := -s -w -X github.com/ceap-platform/ceap/cli.version=$(VERSION)
+
+.DEFAULT_GOAL := help
+.PHONY: help build demo test race cover lint fuzz bench-batch kill-test nocgo fmt generate verify ci setup clean
+
+help: ## print this help
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
+
+build: ## build bin/ceap
+	@mkdir -p $(BIN)
+	$(GO) build -ldflags '$(LDFLAGS)' -o $(BIN)/ceap ./cmd/ceap
+
+demo: build ## build, then run the main job on a generated shop in ./demo-shop
+	@rm -rf demo-shop
+	$(BIN)/ceap demo --dir demo-shop
+
+test: ## run the tests
+	$(GO) test -shuffle=on ./...
+
+race: ## run the tests with the race detector
+	$(GO) test -race -shuffle=on ./...
+
+cover: ## print the coverage of each package
+	$(GO) test -cover ./... | awk '{print $$2, $$5}' | column -t
+
+lint: $(LINT) ## run the linter, pinned by version, and look for words that errors should not have
+	$(LINT) run ./...
+	@! grep -rnE '(Errorf|Error|errors\.New)\(.*"(failed to|could not|unable to)' --include='*.go' . || { echo 'say what is wrong, not that something failed'; exit 1; }
+
+fuzz: ## fuzz every target for FUZZTIME each
+	@scripts/fuzz $(FUZZTIME)
+
+bench-batch: build ## run ROWS generated rows through a program, beside DuckDB alone
+	$(GO) run ./bench/batch -rows $(ROWS) -ceap $(BIN)/ceap
+
+kill-test: build ## kill a run at ten points, run it again, compare with an undisturbed one
+	$(GO) test -count=1 -run TestKill -v ./cli -kill-rows $(ROWS)
+
+nocgo: ## build everything without cgo, and test what is in that build
+	CGO_ENABLED=0 $(GO) build ./...
+	CGO_ENABLED=0 $(GO) test ./connector ./connector/warehouse ./filter/... ./scorer/... ./store/... ./internal/...
+
+fmt: $(LINT) ## format the code
+	$(LINT) fmt ./...
+
+generate: ## write the generated files
+	$(GO) test ./builtin -run TestGenerated -update
+
+verify: ## fail if generated files or the module files are not up to date
+	$(GO) test -count=1 ./builtin -run TestGenerated
+	GOFLAGS= $(GO) mod tidy -diff
+
+setup: $(LINT) ## install the tools that other targets need, pinned by version
+
+$(LINT):
+	@mkdir -p $(TOOLS)
+	GOFLAGS= GOBIN=$(TOOLS) $(GO) install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(LINT_VERSION)
+
+ci: verify lint race nocgo fuzz ## what continuous integration runs, with the README's commands
+	@scripts/readme-commands
+
+clean: ## remove what was built
+	rm -rf $(BIN) demo-shop
