@@ -275,7 +275,7 @@ func (r *resolver) resolveExtras() {
 		if r.used[i] {
 			continue
 		}
-		if _, taken := byName[c.Name]; taken {
+		if _, taken := r.mappings[extraPrefix+c.Name]; taken {
 			r.problem(extraPrefix+c.Name, "map another name", "the result has a column %q of its own", c.Name)
 			continue
 		}

@@ -197,4 +197,3 @@ func charOffset(text, position string) int {
 	}
 	return len(text)
 }
-
