@@ -46,13 +46,13 @@ func (e *engine) Query(ctx context.Context, st warehouse.Statement) (warehouse.R
 		return nil, err
 	}
 	cursor, err := prepared.run(ctx)
-	prepared.close()
 	if err != nil {
 		err = s.failed(err)
+		prepared.close()
 		s.close()
 		return nil, err
 	}
-	return &rows{session: s, cursor: cursor, columns: typed(columns)}, nil
+	return &rows{session: s, prepared: prepared, cursor: cursor, columns: typed(columns)}, nil
 }
 
 // Describe returns the statement's columns.

@@ -3,6 +3,7 @@
 package duckdb
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -40,7 +41,9 @@ func parseMessage(text string) message {
 // code says who has to act.
 func (m message) code() ceap.Code {
 	switch {
-	case slices.Contains([]string{"Out of Memory", "IO", "HTTP", "INTERRUPT", "Interrupt", "Connection"}, m.Type):
+	case slices.Contains([]string{"INTERRUPT", "Interrupt"}, m.Type):
+		return ceap.CodeCancelled
+	case slices.Contains([]string{"Out of Memory", "IO", "HTTP", "Connection"}, m.Type):
 		return ceap.CodeUnavailable
 	case slices.Contains([]string{"INTERNAL", "FATAL", "Internal", "Fatal", "Unknown"}, m.Type):
 		return ceap.CodeInternal
@@ -62,6 +65,9 @@ func (s *session) failed(err error) error {
 	}
 	if e, ok := errors.AsType[*tableError](err); ok {
 		return s.tableFailed(e)
+	}
+	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+		return s.statement.Failed(ceap.CodeCancelled, -1, err.Error())
 	}
 	failure := s.statement.Failed(ceap.ErrorCode(err), -1, err.Error())
 	if e, ok := errors.AsType[*ceap.Error](err); ok && e.Hint != "" {

@@ -11,13 +11,14 @@ import (
 
 // rows is a running query.
 type rows struct {
-	session *session
-	cursor  *cursor
-	columns []connector.Column
-	values  []ceap.Value
-	records []connector.Record
-	read    int64
-	err     error
+	session  *session
+	prepared *statement
+	cursor   *cursor
+	columns  []connector.Column
+	values   []ceap.Value
+	records  []connector.Record
+	read     int64
+	err      error
 }
 
 // Columns returns the columns as the query names them, with the types they had
@@ -70,6 +71,7 @@ func (r *rows) Close() error {
 		return nil
 	}
 	r.cursor.close()
+	r.prepared.close()
 	r.session.close()
 	r.session, r.cursor, r.err = nil, nil, io.ErrClosedPipe
 	return nil
