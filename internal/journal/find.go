@@ -229,9 +229,6 @@ func (s *search) collect(ctx context.Context, file *partReader, group parquet.Ro
 			if err != nil {
 				return err
 			}
-			if n == 0 {
-				return damaged(file.name, io.ErrUnexpectedEOF)
-			}
 			s.add(rows[:n])
 			at += int64(n)
 		}

@@ -73,8 +73,7 @@ func all(t failer, j *journal.Journal) []ceap.Outcome {
 }
 
 // sample returns n outcomes as a run gives them: sorted by customer, with
-// invalid rows without one between them, and a duplicate of an earlier customer
-// now and then.
+// invalid rows without one between them, and duplicates beside their winners.
 func sample(n int) []ceap.Outcome {
 	outcomes := make([]ceap.Outcome, n)
 	start := time.Date(2026, 1, 26, 0, 0, 0, 0, time.UTC)
@@ -100,7 +99,7 @@ func sample(n int) []ceap.Outcome {
 			o.Kind, o.CustomerID, o.ReasonCode, o.Score = ceap.OutcomeInvalid, "", ceap.ReasonMissingField, nil
 			o.Reason, o.Field = "Missing required fields: customerId", "customerId"
 		case i%100 == 49:
-			o.Kind, o.CustomerID, o.ReasonCode = ceap.OutcomeDuplicate, fmt.Sprintf("CUST-%08d", i/2), ceap.ReasonDuplicate
+			o.Kind, o.Key, o.ReasonCode = ceap.OutcomeDuplicate, outcomes[i-1].Key, ceap.ReasonDuplicate
 		}
 		outcomes[i] = o
 	}
@@ -213,6 +212,7 @@ func TestJournal_ManyPagesAndRowGroups(t *testing.T) {
 			outcomes[i].Reason = fmt.Sprintf("reason number %d with its own values", i)
 		}
 	}
+	outcomes[150_001].CustomerID = "CUST-00074974" // out of order
 	artifacts := newMemory()
 	write(t, artifacts, 1, 5000, outcomes)
 	j := open(t, artifacts)
@@ -234,7 +234,7 @@ func TestJournal_ManyPagesAndRowGroups(t *testing.T) {
 		{CustomerID: "CUST-00000000"},
 		{CustomerID: "CUST-00131071"},
 		{CustomerID: "CUST-00131072"},
-		{CustomerID: "CUST-00074974"}, // has a duplicate far away
+		{CustomerID: "CUST-00074974"}, // in two places
 		{CustomerID: "CUST-00299998"},
 		{CustomerID: "CUST-00299998", SubjectType: "video"},
 		{CustomerID: "CUST-99999999"},

@@ -179,14 +179,15 @@ func removeAttempts(ctx context.Context, artifacts store.Artifacts, dir string, 
 	if err != nil {
 		return fmt.Errorf("listing the attempts of %s: %w", dir, err)
 	}
-	last := attemptFolder(dir, keep)
+	done := map[string]bool{attemptFolder(dir, keep): true}
 	for _, name := range names {
-		if strings.HasPrefix(name, last) {
+		attempt := path.Dir(name) + "/"
+		if done[attempt] {
 			continue
 		}
-		last = path.Dir(name) + "/" // sorted: the attempt's other files follow
-		if err := artifacts.Remove(ctx, last); err != nil {
-			return fmt.Errorf("removing %s: %w", last, err)
+		done[attempt] = true
+		if err := artifacts.Remove(ctx, attempt); err != nil {
+			return fmt.Errorf("removing %s: %w", attempt, err)
 		}
 	}
 	return nil

@@ -72,15 +72,13 @@ func (j *Journal) eachOutcome(ctx context.Context, i int, yield func(ceap.Outcom
 		if err != nil {
 			return false, err
 		}
-		for {
+		for left := group.NumRows(); left > 0; {
 			// Not in one guard with yield: a caller's panic is not a damaged file.
-			n, err := file.read(ctx, reader, rows)
+			n, err := file.read(ctx, reader, rows[:min(left, batchRows)])
 			if err != nil {
 				return false, err
 			}
-			if n == 0 {
-				break
-			}
+			left -= int64(n)
 			for k := range rows[:n] {
 				if !yield(rows[k].outcome(), nil) {
 					return false, nil
@@ -125,10 +123,14 @@ func (j *Journal) prepare(ctx context.Context, i int, p *partReader) error {
 		if err != nil {
 			return err
 		}
-		if file.NumRows() != j.manifest.Files[i].Rows {
-			return fmt.Errorf("it has %d rows instead of %d", file.NumRows(), j.manifest.Files[i].Rows)
-		}
 		p.groups = file.RowGroups()
+		var rows int64
+		for _, group := range p.groups {
+			rows += group.NumRows()
+		}
+		if want := j.manifest.Files[i].Rows; rows != want || file.NumRows() != want {
+			return fmt.Errorf("it has %d rows instead of %d", rows, want)
+		}
 		return nil
 	})
 }
@@ -178,7 +180,7 @@ func (p *partReader) rowsOf(group parquet.RowGroup) (reader *parquet.GenericRead
 	return reader, err
 }
 
-// read fills rows as far as there are any, and returns how many there were.
+// read reads the next rows, at least one, and returns how many.
 func (p *partReader) read(ctx context.Context, reader *parquet.GenericReader[row], rows []row) (n int, err error) {
 	if err := ctx.Err(); err != nil {
 		return 0, err
@@ -186,8 +188,11 @@ func (p *partReader) read(ctx context.Context, reader *parquet.GenericReader[row
 	err = p.guard(func() error {
 		clear(rows)
 		n, err = reader.Read(rows)
-		if errors.Is(err, io.EOF) {
+		switch {
+		case n > 0 && errors.Is(err, io.EOF):
 			return nil
+		case n == 0 && err == nil:
+			return io.ErrNoProgress
 		}
 		return err
 	})
