@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/ceap-platform/ceap"
 )
@@ -67,22 +68,14 @@ func (f *faults) invalid() *Invalid {
 
 // cut returns at most maxShown characters of s, with "..." for what is left out.
 func cut(s string) string {
+	if utf8.RuneCountInString(s) <= maxShown {
+		return s
+	}
 	n := 0
 	for i := range s {
-		if n == maxShown-len("...") && len(s)-i > len("...") && runesBeyond(s[i:], len("...")) {
+		if n++; n > maxShown-len("...") {
 			return s[:i] + "..."
 		}
-		n++
 	}
 	return s
-}
-
-// runesBeyond reports whether s has more than n characters.
-func runesBeyond(s string, n int) bool {
-	for range s {
-		if n--; n < 0 {
-			return true
-		}
-	}
-	return false
 }

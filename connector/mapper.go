@@ -200,7 +200,9 @@ func (m *Mapper) readOptional(values []ceap.Value, c *ceap.Candidate, bad *fault
 	}
 
 	c.DeliveryDate = time.Time{}
-	if v = m.sources[deliveryDate].value(values); !v.IsNull() {
+	if delivery := &m.sources[deliveryDate]; delivery.column == m.sources[eventDate].column && !c.EventDate.IsZero() {
+		c.DeliveryDate = c.EventDate // one column feeds both in the guide's program (D21); reading it once is enough
+	} else if v = delivery.value(values); !v.IsNull() {
 		c.DeliveryDate = m.readDate(deliveryDate, v, bad)
 	}
 

@@ -316,6 +316,42 @@ func TestMapper_Map_optionalText(t *testing.T) {
 	}
 }
 
+func TestMapper_Map_showsTwoHundredCharacters(t *testing.T) {
+	t.Parallel()
+	for length, want := range map[int]string{
+		200: strings.Repeat("ä", 200),
+		201: strings.Repeat("ä", 197) + "...",
+		999: strings.Repeat("ä", 197) + "...",
+	} {
+		_, err := mapOne(t, "order_value", ceap.String(strings.Repeat("ä", length)), request())
+		invalid := asInvalid(t, err)
+		if invalid.Value != want {
+			t.Errorf("%d characters: got %q", length, invalid.Value)
+		}
+		wantText(t, invalid.Reason, `orderValue is "`+want+`"; `)
+	}
+}
+
+func TestMapper_Map_badValuesOfOtherFields(t *testing.T) {
+	t.Parallel()
+	tests := map[string]struct {
+		v     ceap.Value
+		field string
+		code  string
+	}{
+		"program_id":  {ceap.Bool(true), "programId", ceap.ReasonBadValue},
+		"marketplace": {ceap.String("U\xff"), "marketplace", ceap.ReasonBadValue},
+		"order_value": {ceap.String(strings.Repeat("1", 65537)), "orderValue", ceap.ReasonTooLong},
+		"note":        {ceap.String("\xff"), "extra.note", ceap.ReasonBadValue},
+	}
+	for column, test := range tests {
+		_, err := mapOne(t, column, test.v, request())
+		if invalid := asInvalid(t, err); invalid.Field != test.field || invalid.Code != test.code {
+			t.Errorf("%s: got %+v", column, invalid)
+		}
+	}
+}
+
 func BenchmarkMapper_Map(b *testing.B) {
 	m, err := connector.NewMapper(guideColumns(), guideMappings(), request())
 	if err != nil {
