@@ -96,7 +96,7 @@ type partReader struct {
 	groups []parquet.RowGroup
 }
 
-// open opens file i, and checks its size, its checksum, once, and its rows.
+// open opens file i, and checks its size, its checksum, once, its columns and its rows.
 func (j *Journal) open(ctx context.Context, i int) (*partReader, error) {
 	file := j.manifest.Files[i]
 	p := &partReader{name: j.dir + file.Name}
@@ -122,6 +122,10 @@ func (j *Journal) prepare(ctx context.Context, i int, p *partReader) error {
 		file, err := parquet.OpenFile(p.source, p.source.Size())
 		if err != nil {
 			return err
+		}
+		// Other columns would be read as if they were empty.
+		if !parquet.EqualNodes(file.Schema(), parquet.SchemaOf(row{})) {
+			return errors.New("it has other columns")
 		}
 		p.groups = file.RowGroups()
 		var rows int64
