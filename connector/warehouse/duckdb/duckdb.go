@@ -31,6 +31,7 @@ type engine struct {
 var (
 	_ warehouse.Engine    = (*engine)(nil)
 	_ warehouse.Describer = (*engine)(nil)
+	_ warehouse.Inspector = (*engine)(nil)
 )
 
 // Query starts the statement. Its rows keep their database until they are closed.

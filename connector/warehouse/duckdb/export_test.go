@@ -24,7 +24,7 @@ func SyntaxTree(ctx context.Context, sqls []string) ([]string, error) {
 	defer d.close()
 	trees := make([]string, len(sqls))
 	for i, sql := range sqls {
-		rows, err := d.texts(ctx, "SELECT json_serialize_sql($sql::VARCHAR, skip_null := true, skip_empty := true)", map[string]string{"sql": sql})
+		rows, err := d.texts(ctx, "SELECT json_serialize_sql($sql::VARCHAR)", map[string]string{"sql": sql})
 		if err != nil {
 			return nil, err
 		}

@@ -83,7 +83,7 @@ func (s *session) limit(ctx context.Context) error {
 // parse checks the statement by its syntax tree. Nothing may be prepared before:
 // to prepare is not always harmless.
 func (s *session) parse(ctx context.Context) error {
-	rows, err := s.texts(ctx, "SELECT json_serialize_sql($sql::VARCHAR, skip_null := true, skip_empty := true)",
+	rows, err := s.texts(ctx, "SELECT json_serialize_sql($sql::VARCHAR)",
 		map[string]string{"sql": s.statement.SQL})
 	if err != nil {
 		return err
