@@ -368,3 +368,22 @@ func TestProgram_doesNotChangeTheCandidate(t *testing.T) {
 		t.Error(diff)
 	}
 }
+
+func TestProgram_Values(t *testing.T) {
+	t.Parallel()
+	c := candidate()
+	c.MediaEligible = ceap.Null()
+	for source, want := range map[string]string{
+		`true`:                           "",
+		`orderValue > 1 && eligible.sms`: "orderValue is 29.99, eligible.sms is false",
+		`extra.category == customerId`:   `customerId is "CUST-001", extra.category is "Garden"`,
+		`mediaEligible == extra.nothing`: "mediaEligible is null, extra.nothing is null",
+		`daysSince(eventDate) < 1`:       "eventDate is 2026-01-26T00:00:00Z",
+		`scores.trust > score`:           `score is 0.75, scores["trust"] is 0.75`,
+		`extra.visits > 1 && marketplace + currency + customerId + subjectId + subjectType + timingWindow == ""`: `customerId is "CUST-001", subjectType is "product", subjectId is "PROD-123", marketplace is "US", currency is "USD", timingWindow is "morning", ...`,
+	} {
+		if got := compile(t, source, expression.Condition).Values(c); got != want {
+			t.Errorf("Values of %s = %s, want %s", source, got, want)
+		}
+	}
+}

@@ -5,8 +5,10 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
+	"time"
 
 	"cel.dev/cel-go/cel"
 	"cel.dev/cel-go/common/types"
@@ -61,38 +63,63 @@ func (p *Program) EvalBool(c *ceap.Candidate) (bool, error) {
 // It returns an error of [ceap.CodeInvalid] as EvalBool does, and for a result
 // that is not finite.
 func (p *Program) EvalNumber(c *ceap.Candidate) (float64, error) {
+	n, null, err := p.EvalNullableNumber(c)
+	if null {
+		return 0, p.unexpected(types.NullValue)
+	}
+	return n, err
+}
+
+// EvalNullableNumber is [Program.EvalNumber] for callers to whom null means
+// something: it reports null instead of returning an error.
+func (p *Program) EvalNullableNumber(c *ceap.Candidate) (n float64, null bool, err error) {
 	v, err := p.eval(c)
 	if err != nil {
-		return 0, err
+		return 0, false, err
+	}
+	if v == types.NullValue {
+		return 0, true, nil
 	}
 	n, ok := toNumber(v)
 	switch {
 	case !ok:
-		return 0, p.unexpected(v)
+		return 0, false, p.unexpected(v)
 	case math.IsNaN(n) || math.IsInf(n, 0):
-		return 0, p.failure("it gives no finite number", "guard the division or the logarithm")
+		return 0, false, p.failure("it gives no finite number", "guard the division or the logarithm")
 	}
-	return n, nil
+	return n, false, nil
 }
 
 // EvalLabel evaluates a [Label] for the candidate, which it does not change, and
 // returns it as text. It returns an error of [ceap.CodeInvalid] as EvalBool
 // does, also for null.
 func (p *Program) EvalLabel(c *ceap.Candidate) (string, error) {
+	label, null, err := p.EvalNullableLabel(c)
+	if null {
+		return "", p.unexpected(types.NullValue)
+	}
+	return label, err
+}
+
+// EvalNullableLabel is [Program.EvalLabel] for callers to whom null means
+// something: it reports null instead of returning an error.
+func (p *Program) EvalNullableLabel(c *ceap.Candidate) (label string, null bool, err error) {
 	v, err := p.eval(c)
 	if err != nil {
-		return "", err
+		return "", false, err
 	}
 	switch v := v.(type) {
+	case types.Null:
+		return "", true, nil
 	case types.String:
-		return string(v), nil
+		return string(v), false, nil
 	case types.Bool:
-		return ceap.Bool(bool(v)).String(), nil
+		return strconv.FormatBool(bool(v)), false, nil
 	}
 	if n, ok := toNumber(v); ok {
-		return ceap.Float(n).String(), nil
+		return ceap.Float(n).String(), false, nil
 	}
-	return "", p.unexpected(v)
+	return "", false, p.unexpected(v)
 }
 
 // eval evaluates the expression. The value may refer to the candidate and must
@@ -162,6 +189,13 @@ func (p *Program) dynamicFields(c *ceap.Candidate) []field {
 			fields = append(fields, field{v.name, a.resolve(v.name)})
 		}
 	}
+	return append(fields, p.keyedFields(c)...)
+}
+
+// keyedFields returns what the expression reads by the name of a column or of a
+// model.
+func (p *Program) keyedFields(c *ceap.Candidate) []field {
+	var fields []field
 	for _, name := range p.reads.extra {
 		if value, ok := c.Attribute(name); ok {
 			fields = append(fields, field{"extra." + name, attributeValue(value)})
@@ -173,6 +207,52 @@ func (p *Program) dynamicFields(c *ceap.Candidate) []field {
 		}
 	}
 	return fields
+}
+
+// Values says in words what the expression reads of the candidate, such as
+// "orderValue is 12.5, eligible.email is false", for the reason of a rejection.
+// Long texts are cut, and so is a long list. It is "" for an expression that
+// reads nothing.
+func (p *Program) Values(c *ceap.Candidate) string {
+	const most = 6
+	a := newActivation(types.Timestamp{})
+	a.candidate = c
+	var fields []field
+	for _, v := range variables() {
+		if value := a.resolve(v.name); v.kind.Kind() != types.MapKind && v.name != "now" && slices.Contains(p.reads.variables, v.name) {
+			fields = append(fields, field{v.name, value})
+		}
+	}
+	for _, channel := range p.reads.channels {
+		if channel != "*" {
+			value, _ := findEligible(c, channel)
+			fields = append(fields, field{"eligible." + channel, value})
+		}
+	}
+	fields = append(fields, p.keyedFields(c)...)
+	var words []string
+	for _, f := range fields[:min(len(fields), most)] {
+		words = append(words, f.name+" is "+valueInWords(f.value))
+	}
+	if len(fields) > most {
+		words = append(words, "...")
+	}
+	return strings.Join(words, ", ")
+}
+
+func valueInWords(v ref.Val) string {
+	switch v := v.(type) {
+	case types.String:
+		return strconv.Quote(shorten(string(v)))
+	case types.Double:
+		return ceap.Float(float64(v)).String()
+	case types.Bool:
+		return strconv.FormatBool(bool(v))
+	case types.Timestamp:
+		return v.Time.UTC().Format(time.RFC3339)
+	default:
+		return "null"
+	}
 }
 
 func (p *Program) unexpected(v ref.Val) error {

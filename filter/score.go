@@ -1,0 +1,90 @@
+package filter
+
+import (
+	"fmt"
+
+	"github.com/ceap-platform/ceap"
+)
+
+// ScoreSource says where a filter finds a score of a candidate: in what a model
+// said of it, or in an extra column.
+type ScoreSource struct {
+	Model   string   // the id of the model; "" means a column
+	Columns []string // the names the column may have; the first that the row has counts
+}
+
+// ScoreReading is a score as a filter found it.
+type ScoreReading struct {
+	Value         float64 // 0..1
+	Confidence    float64 // 0..1; meaningful only if HasConfidence, and never for a column
+	HasConfidence bool
+	Found         bool   // whether there is a value
+	Name          string // what was read, in words, such as extra.trust_score
+}
+
+// ReadsScores returns the model's id, if there is one (D55).
+func (s ScoreSource) ReadsScores() []string {
+	if s.Model == "" {
+		return nil
+	}
+	return []string{s.Model}
+}
+
+// Read returns the candidate's score. It returns an error for a value that is no
+// number from 0 to 1: it cannot be compared with a bound.
+func (s ScoreSource) Read(c *ceap.Candidate) (ScoreReading, error) {
+	if s.Model != "" {
+		return s.readModel(c), nil
+	}
+	return ReadColumn(c, s.Columns...)
+}
+
+func (s ScoreSource) readModel(c *ceap.Candidate) ScoreReading {
+	reading := ScoreReading{Name: "the score of model " + s.Model}
+	for i := range c.Scores {
+		score := &c.Scores[i]
+		if score.ModelID == s.Model && score.State != ceap.ScoreUnscored {
+			reading.Found, reading.Value = true, score.Value
+			reading.Confidence, reading.HasConfidence = score.Confidence, score.HasConfidence
+			break
+		}
+	}
+	return reading
+}
+
+// ReadColumn returns the number from 0 to 1 in the first of the extra columns
+// that the candidate has. Text that shows a decimal is one, since a source may
+// deliver all its values as text (D23).
+func ReadColumn(c *ceap.Candidate, columns ...string) (ScoreReading, error) {
+	for _, column := range columns {
+		value, ok := c.Attribute(column)
+		if !ok {
+			continue
+		}
+		reading := ScoreReading{Name: "extra." + column}
+		if value.IsNull() || (value.Kind() == ceap.KindString && value.Text() == "") {
+			return reading, nil
+		}
+		if value.Kind() == ceap.KindString {
+			value = ceap.Decimal(value.Text())
+		}
+		n, ok := value.Number()
+		switch {
+		case !ok:
+			return reading, ceap.Errorf(ceap.CodeInvalid, "%s is %s, not a number", reading.Name, value.Kind())
+		case n < 0 || n > 1:
+			return reading, ceap.Errorf(ceap.CodeInvalid, "%s is %s, outside 0..1", reading.Name, value).
+				WithHint("scale it in the query, as in score / 100.0")
+		}
+		reading.Value, reading.Found = n, true
+		return reading, nil
+	}
+	reading := ScoreReading{Name: "the score"}
+	if len(columns) > 0 {
+		reading.Name = "extra." + columns[0]
+	}
+	return reading, nil
+}
+
+// FormatScore returns a score as reasons show it, such as 0.35.
+func FormatScore(f float64) string { return fmt.Sprintf("%.4g", f) }
