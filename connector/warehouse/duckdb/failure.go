@@ -91,8 +91,10 @@ func (s *session) tableFailed(t *tableError) error {
 }
 
 func (s *session) engineFailed(m message) error {
-	if text := s.csvFailure(m.Text); text != "" {
-		return s.statement.Failed(ceap.CodeInvalid, -1, text)
+	for _, text := range []string{s.csvFailure(m.Text), s.jsonFailure(m.Text), s.parquetFailure(m.Text)} {
+		if text != "" {
+			return s.statement.Failed(ceap.CodeInvalid, -1, text)
+		}
 	}
 	failure := s.statement.Failed(m.code(), s.offset(m), s.relativeText(brief(m)))
 	switch {
@@ -151,6 +153,33 @@ func (s *session) csvFailure(text string) string {
 	reason, _, _ = strings.Cut(reason, "\n\n")
 	reason, _, _ = strings.Cut(reason, "\nPossible")
 	return fmt.Sprintf("%s:%s: %s", s.relativeText(strings.TrimSpace(file[1])), line[1], strings.Join(strings.Fields(reason), " "))
+}
+
+// jsonFailure returns what is wrong with a line of a JSON file, or "".
+func (s *session) jsonFailure(text string) string {
+	file := regexp.MustCompile(`Malformed JSON in file "(.*)", at byte .*: (.*)`).FindStringSubmatch(text)
+	if file == nil {
+		return ""
+	}
+	if line := badLine(file[1]); line > 0 {
+		return fmt.Sprintf("%s:%d: malformed JSON: %s", s.relativeText(file[1]), line, strings.TrimSpace(file[2]))
+	}
+	return ""
+}
+
+// parquetFailure names the tables whose files may be damaged, or returns "".
+// Their inside is decoded without a word about the file.
+func (s *session) parquetFailure(text string) string {
+	if !strings.HasPrefix(text, "TProtocolException") {
+		return ""
+	}
+	var suspects []string
+	for _, t := range s.tables {
+		if t.kind == parquet {
+			suspects = append(suspects, s.folder.rel(t.path))
+		}
+	}
+	return "a damaged Parquet file in " + strings.Join(suspects, " or ") + ": " + text
 }
 
 // columnsHint lists the columns of the tables that the query names.

@@ -2,8 +2,10 @@ package duckdb
 
 import (
 	"bufio"
+	"bytes"
 	"compress/gzip"
 	stdcsv "encoding/csv"
+	"encoding/json"
 	"errors"
 	"io"
 	"os"
@@ -19,17 +21,11 @@ const maxLine = 16 << 20
 
 // header returns the first record of a CSV file. name is the file's in messages.
 func header(path, name, delimiter string) ([]string, error) {
-	f, err := os.Open(path) //nolint:gosec // the path was found, not given
+	in, closeFile, err := openText(path, name)
 	if err != nil {
-		return nil, ceap.Errorf(ceap.CodeUnavailable, "reading %s: %w", name, err)
+		return nil, err
 	}
-	defer f.Close() //nolint:errcheck // it was only read
-	var in io.Reader = f
-	if strings.HasSuffix(strings.ToLower(path), ".gz") {
-		if in, err = gzip.NewReader(f); err != nil {
-			return nil, ceap.Errorf(ceap.CodeInvalid, "reading %s: %w", name, err)
-		}
-	}
+	defer closeFile()
 	buffered := bufio.NewReader(io.LimitReader(in, maxLine))
 	if bom, err := buffered.Peek(3); err == nil && string(bom) == "\ufeff" {
 		_, _ = buffered.Discard(len(bom))
@@ -44,6 +40,46 @@ func header(path, name, delimiter string) ([]string, error) {
 		return nil, ceap.Errorf(ceap.CodeInvalid, "%s: reading the line of column names: %w", name, err)
 	}
 	return record, nil
+}
+
+// openText opens a file of text, unpacking .gz.
+func openText(path, name string) (in io.Reader, closeFile func(), err error) {
+	f, err := os.Open(path) //nolint:gosec // the path was found, not given
+	if err != nil {
+		return nil, nil, ceap.Errorf(ceap.CodeUnavailable, "reading %s: %w", name, err)
+	}
+	closeFile = func() { _ = f.Close() } // it is only read
+	if !strings.HasSuffix(strings.ToLower(path), ".gz") {
+		return f, closeFile, nil
+	}
+	unpacked, err := gzip.NewReader(f)
+	if err != nil {
+		closeFile()
+		return nil, nil, ceap.Errorf(ceap.CodeInvalid, "reading %s: %w", name, err)
+	}
+	return unpacked, closeFile, nil
+}
+
+// badLine returns the number of the first line that is no JSON, from 1, or 0.
+// DuckDB's own number is off by one, and does not count blank lines.
+func badLine(path string) int {
+	in, closeFile, err := openText(path, path)
+	if err != nil {
+		return 0
+	}
+	defer closeFile()
+	lines := bufio.NewScanner(in)
+	lines.Buffer(nil, maxLine)
+	for n := 1; lines.Scan(); n++ {
+		line := bytes.TrimSpace(lines.Bytes())
+		if n == 1 && bytes.HasPrefix(line, []byte("[")) {
+			return 0 // an array over several lines
+		}
+		if len(line) > 0 && !json.Valid(line) {
+			return n
+		}
+	}
+	return 0
 }
 
 // checkNames refuses names that no query could tell apart.

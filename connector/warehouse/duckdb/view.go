@@ -4,6 +4,7 @@ package duckdb
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -35,11 +36,27 @@ func fields(columns []columnDecl) string {
 // createView makes the table known to the session's queries under its names.
 func (s *session) createView(ctx context.Context, t *table) error {
 	query, err := s.viewQuery(ctx, t)
-	if err != nil {
-		return err
+	if err == nil {
+		err = s.exec(ctx, fmt.Sprintf("CREATE SCHEMA IF NOT EXISTS %s; CREATE OR REPLACE VIEW %[1]s.%[2]s AS %[3]s",
+			quoteName(t.database), quoteName(t.name), query))
 	}
-	return s.exec(ctx, fmt.Sprintf("CREATE SCHEMA IF NOT EXISTS %s; CREATE OR REPLACE VIEW %[1]s.%[2]s AS %[3]s",
-		quoteName(t.database), quoteName(t.name), query))
+	if e, ok := errors.AsType[*engineError](err); ok && ctx.Err() == nil && !strings.Contains(e.text, t.path) {
+		return s.findCulprit(ctx, t, e)
+	}
+	return err
+}
+
+// findCulprit names the file that cannot be read, where DuckDB does not.
+func (s *session) findCulprit(ctx context.Context, t *table, err *engineError) error {
+	for _, file := range t.files {
+		alone := *t
+		alone.files = []string{file}
+		if query, e := s.viewQuery(ctx, &alone); e != nil || s.exec(ctx, "DESCRIBE "+query) != nil {
+			m := parseMessage(err.text)
+			return ceap.Errorf(m.code(), "reading %s: %s", s.folder.rel(file), brief(m))
+		}
+	}
+	return err
 }
 
 func (s *session) viewQuery(ctx context.Context, t *table) (string, error) {
