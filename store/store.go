@@ -91,7 +91,8 @@ type Query struct {
 	Channel string
 
 	// CreatedFrom and CreatedTo, both inclusive, select the candidates of a
-	// program by the UTC date of their creation, oldest first, then by key.
+	// program by the UTC date of their creation, oldest first. Those of one
+	// instant come in an order of the store's own, which stays the same.
 	CreatedFrom, CreatedTo *ceap.Date
 
 	SubjectType string // narrows each form; "" means all

@@ -344,7 +344,9 @@ func findTests() tests {
 				upsert(t, roles, opts, candidate(fmt.Sprintf("c%d", 9-i), "1"))
 			}
 			from, to := ceap.DateOf(noon()), ceap.DateOf(noon()).AddDays(1)
-			got := keys(find(t, roles, store.Query{ProgramID: "product-reviews", CreatedFrom: &from, CreatedTo: &to}, 2))
+			found := find(t, roles, store.Query{ProgramID: "product-reviews", CreatedFrom: &from, CreatedTo: &to}, 2)
+			slices.SortStableFunc(found[:2], func(a, b ceap.Candidate) int { return a.Compare(b.Key) }) // of one instant
+			got := keys(found)
 			equal(t, "keys", []ceap.Key{candidate("c8", "1").Key, candidate("c9", "1").Key, candidate("c7", "1").Key}, got)
 		},
 		"the expired and closed are left out unless asked for (D3, I43)": func(t *testing.T, roles store.Roles) {

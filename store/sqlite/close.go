@@ -1,0 +1,176 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"time"
+
+	"github.com/ceap-platform/ceap"
+	"github.com/ceap-platform/ceap/store"
+)
+
+// markLife is how long a closing mark outlives its candidate (D5).
+const markLife = 365 * 24 * time.Hour
+
+// sweepRows bounds the rows of one transaction of a sweep, so that other writers
+// need not wait long.
+const sweepRows = 5000
+
+// Close implements [store.Candidates].
+func (c *candidates) Close(ctx context.Context, key ceap.Key, closing store.Closing) error {
+	s := (*Store)(c)
+	return s.update(ctx, "closing a candidate", func(tx *sql.Tx) error {
+		row, err := s.find(ctx, tx, key)
+		if errors.Is(err, sql.ErrNoRows) {
+			return s.closedBefore(ctx, tx, key, closing)
+		}
+		if err != nil {
+			return err
+		}
+		at := closing.At.UnixMicro()
+		switch closing.Status {
+		case ceap.StatusDeleted:
+			return s.bury(ctx, tx, row, scope{key.ProgramID, key.Marketplace}, statusDeleted, at)
+		case ceap.StatusSent, ceap.StatusConsumed:
+			status := statusSent
+			if closing.Status == ceap.StatusConsumed {
+				status = statusConsumed
+			}
+			if row.status >= status {
+				return nil
+			}
+			_, err := tx.ExecContext(ctx, `UPDATE candidates SET status = ?, closed_at = ?, closed_channel = ?, version = version + 1,
+				updated_at = MAX(updated_at, ?) WHERE id = ?`, status, at, closing.Channel, at, row.id)
+			return err
+		default:
+			return ceap.Errorf(ceap.CodeInvalid, "a candidate cannot be closed as %q", closing.Status)
+		}
+	})
+}
+
+// closedBefore answers for a candidate that is not there: deleting what was
+// deleted is harmless.
+func (s *Store) closedBefore(ctx context.Context, tx *sql.Tx, key ceap.Key, closing store.Closing) error {
+	hash := s.markOf(key.CustomerID, scope{key.ProgramID, key.Marketplace}, key.SubjectType, key.SubjectID)
+	var status int64
+	err := tx.QueryRowContext(ctx, "SELECT status FROM marks WHERE hash = ?", hash).Scan(&status)
+	if err == nil && status == statusDeleted && closing.Status == ceap.StatusDeleted {
+		return nil
+	}
+	if err != nil && !errors.Is(err, sql.ErrNoRows) {
+		return err
+	}
+	return notFound(key)
+}
+
+func notFound(key ceap.Key) error {
+	return ceap.Errorf(ceap.CodeNotFound, "there is no candidate %s", key)
+}
+
+// bury replaces a candidate by its closing mark.
+func (s *Store) bury(ctx context.Context, tx *sql.Tx, row stored, sc scope, status, at int64) error {
+	_, err := tx.ExecContext(ctx, `INSERT INTO marks (hash, status, event_at, closed_at, version) VALUES (?, ?, ?, ?, ?)
+		ON CONFLICT DO UPDATE SET status = excluded.status, event_at = excluded.event_at, closed_at = excluded.closed_at, version = excluded.version`,
+		s.markOf(row.customer, sc, row.subjectType, row.subjectID), status, row.eventAt, at, row.version)
+	if err != nil {
+		return err
+	}
+	_, err = tx.ExecContext(ctx, "DELETE FROM candidates WHERE id = ?", row.id)
+	return err
+}
+
+func (s *Store) find(ctx context.Context, tx *sql.Tx, key ceap.Key) (stored, error) {
+	var row stored
+	err := tx.QueryRowContext(ctx, "SELECT "+columns+` FROM candidates WHERE customer = ? AND subject_type = ? AND subject_id = ?
+		AND scope = (SELECT id FROM scopes WHERE program = ? AND marketplace = ?)`,
+		key.CustomerID, key.SubjectType, key.SubjectID, key.ProgramID, key.Marketplace).Scan(row.targets()...)
+	return row, err
+}
+
+// Sweep implements [store.Candidates].
+func (c *candidates) Sweep(ctx context.Context, now time.Time) (int64, error) {
+	s := (*Store)(c)
+	err := s.update(ctx, "removing old closing marks", func(tx *sql.Tx) error {
+		_, err := tx.ExecContext(ctx, "DELETE FROM marks WHERE closed_at <= ?", now.Add(-markLife).UnixMicro())
+		return err
+	})
+	if err != nil {
+		return 0, err
+	}
+	groups, err := s.expiredGroups(ctx, now.UnixMicro())
+	if err != nil {
+		return 0, storeError("finding expired candidates", s.path, err)
+	}
+	var removed int64
+	for _, g := range groups {
+		for {
+			n, err := s.sweepSome(ctx, g)
+			removed += n
+			if err != nil {
+				return removed, err
+			}
+			if n < sweepRows {
+				break
+			}
+		}
+	}
+	return removed, nil
+}
+
+// expiredGroup is the candidates of a scope that were created, and expire, at the
+// same time.
+type expiredGroup struct{ scope, createdAt, expiresAt int64 }
+
+// expiredGroups steps from group to group through the index, without reading
+// their rows.
+func (s *Store) expiredGroups(ctx context.Context, now int64) ([]expiredGroup, error) {
+	var groups []expiredGroup
+	at := expiredGroup{scope: -1}
+	for {
+		err := s.read.QueryRowContext(ctx, `SELECT scope, created_at, expires_at FROM candidates
+			WHERE (scope, created_at, expires_at) > (?, ?, ?) ORDER BY scope, created_at, expires_at LIMIT 1`,
+			at.scope, at.createdAt, at.expiresAt).Scan(&at.scope, &at.createdAt, &at.expiresAt)
+		if errors.Is(err, sql.ErrNoRows) {
+			return groups, nil
+		}
+		if err != nil {
+			return nil, err
+		}
+		if at.expiresAt <= now {
+			groups = append(groups, at)
+		}
+	}
+}
+
+func (s *Store) sweepSome(ctx context.Context, g expiredGroup) (int64, error) {
+	var removed int64
+	err := s.update(ctx, "removing expired candidates", func(tx *sql.Tx) error {
+		var sc scope
+		if err := tx.QueryRowContext(ctx, "SELECT program, marketplace FROM scopes WHERE id = ?", g.scope).Scan(&sc.program, &sc.marketplace); err != nil {
+			return err
+		}
+		var row stored
+		var rows []stored
+		err := each(ctx, tx, "SELECT "+columns+" FROM candidates WHERE scope = ? AND created_at = ? AND expires_at = ? LIMIT ?",
+			[]any{g.scope, g.createdAt, g.expiresAt, sweepRows}, row.targets(), func() error { rows = append(rows, row); return nil })
+		if err != nil {
+			return err
+		}
+		for _, row := range rows {
+			status, at := row.status, row.closedAt.V
+			if status == statusOpen {
+				status, at = statusExpired, row.expiresAt
+			}
+			if err := s.bury(ctx, tx, row, sc, status, at); err != nil {
+				return err
+			}
+		}
+		removed = int64(len(rows))
+		return nil
+	})
+	if err != nil {
+		return 0, err
+	}
+	return removed, nil
+}

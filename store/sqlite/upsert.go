@@ -1,0 +1,479 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/ceap-platform/ceap"
+	"github.com/ceap-platform/ceap/store"
+)
+
+type candidates Store
+
+var _ store.Candidates = (*candidates)(nil)
+
+// groupRows is how many rows one INSERT writes: enough that the cost of a
+// statement does not count, and well within SQLite's 32,766 parameters.
+const groupRows = 64
+
+// insertColumns are the columns of an INSERT; those left out are NULL.
+const insertColumns = `id, customer, scope, subject_type, subject_id, event_at, score, bucket, channel_set, status, version,
+	created_at, updated_at, expires_at, writer, creator, body`
+
+const insertWidth = 17
+
+// Upsert implements [store.Candidates]. The batch is one transaction.
+func (c *candidates) Upsert(ctx context.Context, batch []*ceap.Candidate, opts store.UpsertOptions) ([]store.UpsertResult, error) {
+	s := (*Store)(c)
+	results := make([]store.UpsertResult, len(batch))
+	if len(batch) == 0 {
+		return results, nil
+	}
+	if !opts.DryRun {
+		s.writing.Lock()
+		defer s.writing.Unlock()
+	}
+	db := s.bulk
+	if opts.DryRun {
+		db = s.read
+		if err := s.names.reload(ctx, s.read); err != nil {
+			return nil, storeError("storing candidates", s.path, err)
+		}
+	}
+	tx, err := db.BeginTx(ctx, nil)
+	if err != nil {
+		return nil, storeError("storing candidates", s.path, err)
+	}
+	defer func() { _ = tx.Rollback() }() // harmless after Commit
+	u := upsert{
+		ctx: ctx, s: s, tx: tx, opts: opts, batch: batch, results: results,
+		now: opts.Now.UnixMicro(), expires: opts.Now.Add(opts.TTL).UnixMicro(), optimistic: true,
+	}
+	u.names = s.names.interner(ctx, tx)
+	u.names.dryRun = opts.DryRun
+	defer u.close()
+	if err := u.run(); err != nil {
+		return nil, storeError("storing candidates", s.path, err)
+	}
+	if opts.DryRun {
+		return results, nil
+	}
+	if err := tx.Commit(); err != nil {
+		return nil, storeError("storing candidates", s.path, err)
+	}
+	u.names.commit()
+	return results, nil
+}
+
+// upsert is the work on one batch.
+type upsert struct {
+	ctx     context.Context //nolint:containedctx // lives as long as one call
+	s       *Store
+	tx      *sql.Tx
+	opts    store.UpsertOptions
+	batch   []*ceap.Candidate
+	results []store.UpsertResult
+	now     int64
+	expires int64
+	names   *interner
+
+	blocked    map[string][]string // programs opted out of, by customer; "" means all
+	marks      bool                // whether there are closing marks at all
+	nextID     int64
+	optimistic bool // whether the rows of the next group are likely to be new
+
+	insertStmt, selectStmt, markStmt *sql.Stmt
+	group                            []pending
+	args                             []any
+	bodies                           []byte
+}
+
+// pending is a row of the group at work.
+type pending struct {
+	index   int // in the batch
+	id      int64
+	scope   int64
+	set     int64
+	writer  int64
+	body    []byte
+	version int64
+	mark    []byte // of a mark that is to go
+}
+
+func (u *upsert) close() {
+	for _, stmt := range []*sql.Stmt{u.insertStmt, u.selectStmt, u.markStmt} {
+		if stmt != nil {
+			_ = stmt.Close()
+		}
+	}
+}
+
+func (u *upsert) run() error {
+	if err := u.prepare(); err != nil {
+		return err
+	}
+	for start := 0; start < len(u.batch); start += groupRows {
+		if err := u.writeGroup(start, min(start+groupRows, len(u.batch))); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// prepare reads what concerns the whole batch.
+func (u *upsert) prepare() (err error) {
+	if u.blocked, err = u.optOuts(); err != nil {
+		return err
+	}
+	row := u.tx.QueryRowContext(u.ctx, "SELECT EXISTS (SELECT 1 FROM marks), COALESCE((SELECT MAX(id) FROM candidates), 0) + 1")
+	if err := row.Scan(&u.marks, &u.nextID); err != nil {
+		return err
+	}
+	u.selectStmt, err = u.tx.PrepareContext(u.ctx, "SELECT "+columns+" FROM candidates WHERE customer = ? AND scope = ? AND subject_type = ? AND subject_id = ?")
+	if err != nil {
+		return err
+	}
+	u.markStmt, err = u.tx.PrepareContext(u.ctx, "SELECT status, event_at, closed_at, version FROM marks WHERE hash = ?")
+	return err
+}
+
+// optOuts returns the programs that customers of the batch have opted out of. A
+// large batch is dense in the order of customers, so a range is read.
+func (u *upsert) optOuts() (map[string][]string, error) {
+	first, last := u.batch[0].CustomerID, u.batch[0].CustomerID
+	for _, c := range u.batch {
+		first, last = min(first, c.CustomerID), max(last, c.CustomerID)
+	}
+	blocked := map[string][]string{}
+	var customer, program string
+	query := "SELECT customer, program FROM opt_outs WHERE channel = '' AND customer BETWEEN ? AND ?"
+	err := each(u.ctx, u.tx, query, []any{first, last}, []any{&customer, &program}, func() error {
+		blocked[customer] = append(blocked[customer], program)
+		return nil
+	})
+	return blocked, err
+}
+
+func (u *upsert) optedOut(c *ceap.Candidate) bool {
+	programs := u.blocked[c.CustomerID]
+	return programs != nil && (slices.Contains(programs, "") || slices.Contains(programs, c.ProgramID))
+}
+
+// writeGroup decides the rows from start to end of the batch.
+func (u *upsert) writeGroup(start, end int) error {
+	u.group, u.bodies = u.group[:0], u.bodies[:0]
+	for i := start; i < end; i++ {
+		c := u.batch[i]
+		if u.optedOut(c) {
+			u.reject(i, ceap.ReasonOptedOut, "the customer has opted out")
+			continue
+		}
+		p, err := u.pending(i, c)
+		if err != nil {
+			return err
+		}
+		u.group = append(u.group, p)
+	}
+	if u.opts.DryRun || !u.optimistic {
+		return u.decideGroup()
+	}
+	if u.marks {
+		if err := u.checkMarks(); err != nil {
+			return err
+		}
+	}
+	inserted, err := u.insert(u.group)
+	if err != nil {
+		return err
+	}
+	if inserted == len(u.group) {
+		for _, p := range u.group {
+			u.results[p.index] = store.UpsertResult{Kind: ceap.OutcomeCreated}
+		}
+		return nil
+	}
+	u.optimistic = inserted > 0
+	for _, p := range u.group {
+		row, found, err := u.find(p)
+		switch {
+		case err != nil:
+			return err
+		case !found:
+			return ceap.Errorf(ceap.CodeInternal, "candidate %s was neither inserted nor found", u.batch[p.index].Key)
+		case row.id == p.id:
+			u.results[p.index] = store.UpsertResult{Kind: ceap.OutcomeCreated}
+		default:
+			if err := u.decide(p, row); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func (u *upsert) pending(i int, c *ceap.Candidate) (p pending, err error) {
+	p = pending{index: i, version: 1}
+	if p.scope, err = u.names.scope(scope{c.ProgramID, c.Marketplace}); err != nil {
+		return p, err
+	}
+	if p.set, err = u.names.channelSet(c.Channels); err != nil {
+		return p, err
+	}
+	if p.writer, err = u.names.writer(writer{u.opts.RunID, c.Meta.CorrelationID, c.Meta.ConnectorID}); err != nil {
+		return p, err
+	}
+	at := len(u.bodies)
+	u.bodies = appendBody(u.bodies, c)
+	p.body = u.bodies[at:]
+	return p, nil
+}
+
+// decideGroup looks every row up first: for rows that are likely to exist, and
+// for a dry run, which must not insert.
+func (u *upsert) decideGroup() error {
+	fresh := u.group[:0:0]
+	for _, p := range u.group {
+		row, found, err := u.find(p)
+		switch {
+		case err != nil:
+			return err
+		case found:
+			if err := u.decide(p, row); err != nil {
+				return err
+			}
+		default:
+			fresh = append(fresh, p)
+		}
+	}
+	u.group = fresh
+	if u.marks {
+		if err := u.checkMarks(); err != nil {
+			return err
+		}
+	}
+	for _, p := range u.group {
+		u.results[p.index] = store.UpsertResult{Kind: ceap.OutcomeCreated}
+	}
+	u.optimistic = len(u.group) > groupRows/2
+	if u.opts.DryRun || len(u.group) == 0 {
+		return nil
+	}
+	_, err := u.insert(u.group)
+	return err
+}
+
+// insert inserts the rows that are not there yet, and returns how many these
+// were.
+func (u *upsert) insert(rows []pending) (int, error) {
+	if len(rows) == 0 {
+		return 0, nil
+	}
+	u.args = u.args[:0]
+	for i := range rows {
+		p := &rows[i]
+		p.id = u.nextID
+		u.nextID++
+		c := u.batch[p.index]
+		var score any
+		if c.Scored {
+			score = c.Score
+		}
+		u.args = append(u.args, p.id, c.CustomerID, p.scope, c.SubjectType, c.SubjectID, c.EventDate.UnixMicro(), score, bucketOf(c.Score, c.Scored),
+			p.set, statusOpen, p.version, u.now, u.now, u.expires, p.writer, p.writer, string(p.body))
+		if p.mark != nil {
+			if _, err := u.tx.ExecContext(u.ctx, "DELETE FROM marks WHERE hash = ?", p.mark); err != nil {
+				return 0, err
+			}
+		}
+	}
+	res, err := u.execInsert(len(rows))
+	if err != nil {
+		return 0, err
+	}
+	n, err := res.RowsAffected()
+	return int(n), err
+}
+
+func (u *upsert) execInsert(rows int) (sql.Result, error) {
+	if rows < groupRows {
+		return u.tx.ExecContext(u.ctx, insertQuery(rows), u.args...)
+	}
+	if u.insertStmt == nil {
+		stmt, err := u.tx.PrepareContext(u.ctx, insertQuery(groupRows))
+		if err != nil {
+			return nil, err
+		}
+		u.insertStmt = stmt
+	}
+	return u.insertStmt.ExecContext(u.ctx, u.args...)
+}
+
+func insertQuery(rows int) string {
+	row := "(?" + strings.Repeat(",?", insertWidth-1) + "),"
+	return "INSERT INTO candidates (" + insertColumns + ") VALUES " + strings.TrimSuffix(strings.Repeat(row, rows), ",") +
+		" ON CONFLICT (customer, scope, subject_type, subject_id) DO NOTHING"
+}
+
+func (u *upsert) find(p pending) (row stored, found bool, err error) {
+	c := u.batch[p.index]
+	err = u.selectStmt.QueryRowContext(u.ctx, c.CustomerID, p.scope, c.SubjectType, c.SubjectID).Scan(row.targets()...)
+	if errors.Is(err, sql.ErrNoRows) {
+		return row, false, nil
+	}
+	return row, err == nil, err
+}
+
+func (u *upsert) reject(i int, code, reason string) {
+	u.results[i] = store.UpsertResult{Kind: ceap.OutcomeRejected, Code: code, Reason: reason}
+}
+
+// checkMarks rejects the rows of the group that a closing mark keeps away, and
+// leaves the others in it.
+func (u *upsert) checkMarks() error {
+	kept := u.group[:0]
+	for _, p := range u.group {
+		c := u.batch[p.index]
+		hash := u.s.markOf(c.CustomerID, scope{c.ProgramID, c.Marketplace}, c.SubjectType, c.SubjectID)
+		var status, eventAt, closedAt, version int64
+		err := u.markStmt.QueryRowContext(u.ctx, hash).Scan(&status, &eventAt, &closedAt, &version)
+		switch {
+		case errors.Is(err, sql.ErrNoRows):
+			kept = append(kept, p)
+		case err != nil:
+			return err
+		default:
+			code, reason := u.closedReason(status, eventAt, closedAt, c)
+			if code != "" {
+				u.reject(p.index, code, reason)
+				continue
+			}
+			p.version, p.mark = version+1, hash
+			kept = append(kept, p)
+		}
+	}
+	u.group = kept
+	return nil
+}
+
+// closedReason says why a candidate that was closed stays away, or "" if it may
+// be opened again (D5).
+func (u *upsert) closedReason(status, eventAt, closedAt int64, c *ceap.Candidate) (code, reason string) {
+	later := c.EventDate.UnixMicro() > eventAt
+	switch status {
+	case statusDeleted:
+		return ceap.ReasonDeleted, "it was deleted on " + onDay(closedAt)
+	case statusExpired:
+		if later {
+			return "", ""
+		}
+		return ceap.ReasonExpired, fmt.Sprintf("it expired on %s, and its event of %s is not a later one", onDay(closedAt), c.EventDate.Format(time.DateOnly))
+	default:
+		wait := u.opts.ReopenAfter
+		if wait > 0 && later && u.now >= closedAt+wait.Microseconds() {
+			return "", ""
+		}
+		reason = "the customer was contacted about it on " + onDay(closedAt)
+		if wait > 0 {
+			reason += fmt.Sprintf("; it may come back with a later event from %s on", onDay(closedAt+wait.Microseconds()))
+		}
+		return ceap.ReasonAlreadyContacted, reason
+	}
+}
+
+func onDay(micros int64) string { return fromMicros(micros).Format(time.DateOnly) }
+
+// decide decides about a candidate that is stored already.
+func (u *upsert) decide(p pending, row stored) error {
+	c := u.batch[p.index]
+	same := row.sameContent(c, p.body) && row.channelSet == p.set
+	last, err := u.runOf(row.writer)
+	if err != nil {
+		return err
+	}
+	if last == u.opts.RunID {
+		kind := ceap.OutcomeUpdated
+		if first, err := u.runOf(row.creator); err != nil {
+			return err
+		} else if first == u.opts.RunID {
+			kind = ceap.OutcomeCreated
+		}
+		u.results[p.index] = store.UpsertResult{Kind: kind}
+		if same || row.status != statusOpen {
+			return nil
+		}
+		return u.update(p, row)
+	}
+	status, closedAt := row.status, row.closedAt.V
+	if status == statusOpen && row.expiresAt <= u.now {
+		status, closedAt = statusExpired, row.expiresAt
+	}
+	if status != statusOpen {
+		if code, reason := u.closedReason(status, row.eventAt, closedAt, c); code != "" {
+			u.reject(p.index, code, reason)
+			return nil
+		}
+		u.results[p.index] = store.UpsertResult{Kind: ceap.OutcomeCreated}
+		return u.reopen(p, row)
+	}
+	if same {
+		u.results[p.index] = store.UpsertResult{Kind: ceap.OutcomeUnchanged}
+		return nil
+	}
+	u.results[p.index] = store.UpsertResult{Kind: ceap.OutcomeUpdated}
+	return u.update(p, row)
+}
+
+func (u *upsert) runOf(id int64) (string, error) {
+	u.names.known.mu.RLock()
+	w, ok := u.names.known.writerOf[id]
+	u.names.known.mu.RUnlock()
+	if ok {
+		return w.run, nil
+	}
+	for w, known := range u.names.writers {
+		if known == id {
+			return w.run, nil
+		}
+	}
+	var run string
+	err := u.tx.QueryRowContext(u.ctx, "SELECT run FROM writers WHERE id = ?", id).Scan(&run)
+	return run, err
+}
+
+// update writes new content into an open candidate. The version grows and
+// updatedAt never goes back (I32).
+func (u *upsert) update(p pending, row stored) error {
+	if u.opts.DryRun {
+		return nil
+	}
+	c := u.batch[p.index]
+	_, err := u.tx.ExecContext(u.ctx, `UPDATE candidates SET event_at = ?, score = ?, bucket = ?, channel_set = ?, version = version + 1,
+		updated_at = MAX(updated_at, ?), writer = ?, body = ? WHERE id = ?`,
+		c.EventDate.UnixMicro(), nullScore(c), bucketOf(c.Score, c.Scored), p.set, u.now, p.writer, string(p.body), row.id)
+	return err
+}
+
+// reopen begins a new life of a candidate that was closed.
+func (u *upsert) reopen(p pending, row stored) error {
+	if u.opts.DryRun {
+		return nil
+	}
+	c := u.batch[p.index]
+	_, err := u.tx.ExecContext(u.ctx, `UPDATE candidates SET event_at = ?, score = ?, bucket = ?, channel_set = ?, version = version + 1,
+		status = 0, created_at = ?, updated_at = MAX(updated_at, ?), expires_at = ?, closed_at = NULL, closed_channel = NULL,
+		writer = ?, creator = ?, body = ? WHERE id = ?`,
+		c.EventDate.UnixMicro(), nullScore(c), bucketOf(c.Score, c.Scored), p.set, u.now, u.now, u.expires, p.writer, p.writer, string(p.body), row.id)
+	return err
+}
+
+func nullScore(c *ceap.Candidate) any {
+	if !c.Scored {
+		return nil
+	}
+	return c.Score
+}
