@@ -237,13 +237,13 @@ func (d *decoder) object(n *Node, v reflect.Value) {
 
 func (d *decoder) duplicateKey(n *Node, key Field, first ceap.Position) {
 	d.problems = append(d.problems, ceap.Problem{
-		Position: key.Pos, Path: PathKey(n.Path, key.Name), Message: "is given twice",
+		Position: key.Pos, Path: keyPath(n, key), Message: "is given twice",
 		Hint: fmt.Sprintf("keep one; the first is at line %d", first.Line),
 	})
 }
 
 func (d *decoder) unknownKey(n *Node, key Field, v reflect.Value, fields []field) {
-	p := ceap.Problem{Position: key.Pos, Path: PathKey(n.Path, key.Name), Message: "is not a known key"}
+	p := ceap.Problem{Position: key.Pos, Path: keyPath(n, key), Message: "is not a known key"}
 	if later, ok := v.Addr().Interface().(LaterKeys); ok && slices.Contains(later.LaterKeys(), key.Name) {
 		p.Message, p.Hint = "is not supported by this version", "leave it out"
 	} else {
@@ -254,6 +254,15 @@ func (d *decoder) unknownKey(n *Node, key Field, v reflect.Value, fields []field
 		p.Hint = keyHint(key.Name, names)
 	}
 	d.problems = append(d.problems, p)
+}
+
+// keyPath returns the path of a key. In a document merged of several, keys of
+// one object have come from different places, and their values know which.
+func keyPath(n *Node, key Field) string {
+	if key.Value != nil && key.Value.Path != "" {
+		return key.Value.Path
+	}
+	return PathKey(n.Path, key.Name)
 }
 
 // keyHint says which of the known keys may be meant.
@@ -267,9 +276,19 @@ func keyHint(name string, known []string) string {
 func (d *decoder) missingKey(n *Node, f field) {
 	p := ceap.Problem{Position: n.Pos, Path: PathKey(n.Path, f.name), Message: "is missing", Hint: fmt.Sprintf("add %q", f.name)}
 	if f.doc != "" {
-		p.Hint += ": " + f.doc
+		p.Hint += ": " + clause(f.doc)
 	}
 	d.problems = append(d.problems, p)
+}
+
+// clause returns the first sentence of a description, to stand within another.
+func clause(doc string) string {
+	doc, _, _ = strings.Cut(doc, ". ")
+	doc = strings.TrimSuffix(doc, ".")
+	if first, rest, ok := strings.Cut(doc, " "); ok && first == strings.ToUpper(first[:1])+strings.ToLower(first[1:]) {
+		return strings.ToLower(first) + " " + rest
+	}
+	return doc
 }
 
 func (d *decoder) list(n *Node, v reflect.Value, r rule) {

@@ -1,6 +1,7 @@
 package program
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -150,7 +151,7 @@ func channelPart() entry   { return entry{"channel", "channelId", "channelType",
 
 // configOf returns the configuration of an entry, an empty one if it has none.
 func (e entry) configOf(node *plugin.Node) *plugin.Node {
-	if config := node.Get(e.config); config != nil && config.Kind != plugin.NodeNull {
+	if config := node.Get(e.config); config != nil {
 		return config
 	}
 	return &plugin.Node{Kind: plugin.NodeObject, Pos: node.Pos, Path: plugin.PathKey(node.Path, e.config)}
@@ -162,7 +163,7 @@ func (b *builder) unique(e entry, node *plugin.Node, id string, seen duplicates)
 	hint := "ids are unique in a program: rename one"
 	if at == nil {
 		at = node.Get(e.typeKey) // a channel's id is its type by default (D59)
-		hint = fmt.Sprintf("give each an %s of its own", e.idKey)
+		hint = fmt.Sprintf("give each a %s of its own", e.idKey)
 	}
 	if at == nil || id == "" {
 		return
@@ -221,18 +222,7 @@ func (b *builder) filters() {
 			ID: d.FilterID, Type: d.FilterType, Enabled: d.Enabled, Order: d.Order, Config: filterPart().configOf(item), Node: item,
 		})
 	}
-	slices.SortStableFunc(b.program.Filters, func(x, y Filter) int { return compareInt(x.Order, y.Order) })
-}
-
-func compareInt(a, b int) int {
-	switch {
-	case a < b:
-		return -1
-	case a > b:
-		return 1
-	default:
-		return 0
-	}
+	slices.SortStableFunc(b.program.Filters, func(x, y Filter) int { return cmp.Compare(x.Order, y.Order) })
 }
 
 func (b *builder) models() {

@@ -53,7 +53,7 @@ type eligibilityConfig struct {
 }
 
 type businessRuleConfig struct {
-	Rules []expressionRule `json:"rules" ceap:"nonempty" doc:"What must hold."`
+	Rules []expressionRule `json:"rules" ceap:"required,nonempty" doc:"What must hold."`
 }
 
 type expressionRule struct {

@@ -57,7 +57,7 @@ func (r *jsonReader) syntax(err error, text []byte, path string) ceap.Problem {
 	}
 	offset = min(offset+column-1, len(text))
 	message = strings.ReplaceAll(message, "parsing value: ", "")
-	if message == "unexpected EOF" {
+	if strings.HasSuffix(message, "unexpected EOF") {
 		message = "the text ends too early: a bracket or quote is not closed"
 	}
 	where := ""
