@@ -60,7 +60,7 @@ func Compile(source string, kind Kind, now time.Time) (*Program, error) {
 		return nil, fromIssues(source, issues)
 	}
 	if !gives(kind, checked.OutputType()) {
-		return nil, newError(source, fmt.Sprintf("it gives %s, not %s", inWords(checked.OutputType().String()), kind), remedy(kind))
+		return nil, newError(source, fmt.Sprintf("it gives %s, not %s", aResult(checked.OutputType().String()), kind), remedy(kind))
 	}
 	program, err := plan(env, checked, source)
 	if err != nil {
@@ -68,7 +68,7 @@ func Compile(source string, kind Kind, now time.Time) (*Program, error) {
 	}
 	clock := types.Timestamp{Time: now}
 	return &Program{
-		source: source, kind: kind, reads: found, program: program,
+		source: source, kind: kind, reads: found, readings: found.readings(), program: program,
 		activations: sync.Pool{New: func() any { return newActivation(clock) }},
 	}, nil
 }

@@ -116,7 +116,18 @@ func operatorName(function string) string {
 
 // inWords names the types of a signature as the documentation does.
 func inWords(signature string) string {
-	return strings.NewReplacer("string", "text", "double", "number", "bool", "true or false").Replace(signature)
+	return strings.NewReplacer("google.protobuf.Timestamp", "timestamp", "google.protobuf.Duration", "duration",
+		"string", "text", "double", "number", "bool", "true or false").Replace(signature)
+}
+
+// aResult names the type of a whole expression.
+func aResult(celType string) string {
+	switch words := inWords(celType); words {
+	case "number", "timestamp", "duration", "list", "map":
+		return "a " + words
+	default:
+		return words
+	}
 }
 
 // knownNames lists what an expression may name, in the order of the

@@ -23,6 +23,7 @@ type Program struct {
 	source      string
 	kind        Kind
 	reads       reads
+	readings    []reading // the same, as values of a candidate
 	program     cel.Program
 	activations sync.Pool // of *activation, so that a candidate costs no new one
 }
@@ -125,15 +126,25 @@ func (p *Program) EvalNullableLabel(c *ceap.Candidate) (label string, null bool,
 // eval evaluates the expression. The value may refer to the candidate and must
 // be read before the next call.
 func (p *Program) eval(c *ceap.Candidate) (ref.Val, error) {
-	a, _ := p.activations.Get().(*activation)
-	a.candidate = c
+	a := p.take(c)
 	v, _, err := p.program.Eval(a)
-	a.candidate = nil
-	p.activations.Put(a)
+	p.giveBack(a)
 	if err != nil {
 		return nil, p.explain(c, err)
 	}
 	return v, nil
+}
+
+// take returns an activation for the candidate, to be given back.
+func (p *Program) take(c *ceap.Candidate) *activation {
+	a, _ := p.activations.Get().(*activation)
+	a.candidate = c
+	return a
+}
+
+func (p *Program) giveBack(a *activation) {
+	a.candidate = nil
+	p.activations.Put(a)
 }
 
 // explain says why an evaluation ended in an error, in terms of the candidate.
@@ -156,13 +167,18 @@ func (p *Program) explain(c *ceap.Candidate, err error) error {
 		return p.failure(strings.TrimPrefix(err.Error(), "evaluation error: "), "")
 	}
 	var nulls, others []string
-	for _, field := range p.dynamicFields(c) {
-		if field.value == types.NullValue {
-			nulls = append(nulls, field.name)
-		} else {
-			others = append(others, field.name+" is "+inWords(field.value.Type().TypeName()))
+	a := p.take(c)
+	for _, r := range p.readings {
+		value := r.value(a)
+		switch {
+		case !r.dynamic || value == nil:
+		case value == types.NullValue:
+			nulls = append(nulls, r.name)
+		default:
+			others = append(others, r.name+" is "+inWords(value.Type().TypeName()))
 		}
 	}
+	p.giveBack(a)
 	switch {
 	case len(nulls) == 1:
 		return p.failure(nulls[0]+" is null", fmt.Sprintf("write coalesce(%[1]s, ...), or test %[1]s != null first", nulls[0]))
@@ -172,86 +188,47 @@ func (p *Program) explain(c *ceap.Candidate, err error) error {
 	return p.failure("a value is of another kind than the expression expects: "+strings.Join(others, ", "), "convert it with double(x) or string(x)")
 }
 
-// field is a value that an expression reads.
-type field struct {
-	name  string
-	value ref.Val
-}
-
-// dynamicFields returns what the expression reads of the candidate whose kind
-// only the candidate tells.
-func (p *Program) dynamicFields(c *ceap.Candidate) []field {
-	a := newActivation(types.Timestamp{})
-	a.candidate = c
-	var fields []field
-	for _, v := range variables() {
-		if v.kind == cel.DynType && slices.Contains(p.reads.variables, v.name) {
-			fields = append(fields, field{v.name, a.resolve(v.name)})
-		}
-	}
-	return append(fields, p.keyedFields(c)...)
-}
-
-// keyedFields returns what the expression reads by the name of a column or of a
-// model.
-func (p *Program) keyedFields(c *ceap.Candidate) []field {
-	var fields []field
-	for _, name := range p.reads.extra {
-		if value, ok := c.Attribute(name); ok {
-			fields = append(fields, field{"extra." + name, attributeValue(value)})
-		}
-	}
-	for _, id := range p.reads.scores {
-		if score := findScore(c, id); score != nil {
-			fields = append(fields, field{fmt.Sprintf("scores[%q]", id), scoreValue(score)})
-		}
-	}
-	return fields
-}
-
 // Values says in words what the expression reads of the candidate, such as
 // "orderValue is 12.5, eligible.email is false", for the reason of a rejection.
 // Long texts are cut, and so is a long list. It is "" for an expression that
 // reads nothing.
 func (p *Program) Values(c *ceap.Candidate) string {
 	const most = 6
-	a := newActivation(types.Timestamp{})
-	a.candidate = c
-	var fields []field
-	for _, v := range variables() {
-		if value := a.resolve(v.name); v.kind.Kind() != types.MapKind && v.name != "now" && slices.Contains(p.reads.variables, v.name) {
-			fields = append(fields, field{v.name, value})
+	a := p.take(c)
+	defer p.giveBack(a)
+	var words []byte
+	count := 0
+	for _, r := range p.readings {
+		value := r.value(a)
+		if value == nil {
+			continue
 		}
-	}
-	for _, channel := range p.reads.channels {
-		if channel != "*" {
-			value, _ := findEligible(c, channel)
-			fields = append(fields, field{"eligible." + channel, value})
+		if count > 0 {
+			words = append(words, ", "...)
 		}
+		if count == most {
+			return string(append(words, "..."...))
+		}
+		count++
+		words = append(words, r.name...)
+		words = append(words, " is "...)
+		words = appendInWords(words, value)
 	}
-	fields = append(fields, p.keyedFields(c)...)
-	var words []string
-	for _, f := range fields[:min(len(fields), most)] {
-		words = append(words, f.name+" is "+valueInWords(f.value))
-	}
-	if len(fields) > most {
-		words = append(words, "...")
-	}
-	return strings.Join(words, ", ")
+	return string(words)
 }
 
-func valueInWords(v ref.Val) string {
+func appendInWords(b []byte, v ref.Val) []byte {
 	switch v := v.(type) {
 	case types.String:
-		return strconv.Quote(shorten(string(v)))
+		return strconv.AppendQuote(b, shorten(string(v)))
 	case types.Double:
-		return ceap.Float(float64(v)).String()
+		return ceap.Float(float64(v)).AppendText(b)
 	case types.Bool:
-		return strconv.FormatBool(bool(v))
+		return strconv.AppendBool(b, bool(v))
 	case types.Timestamp:
-		return v.Time.UTC().Format(time.RFC3339)
+		return v.Time.UTC().AppendFormat(b, time.RFC3339)
 	default:
-		return "null"
+		return append(b, "null"...)
 	}
 }
 
@@ -259,7 +236,7 @@ func (p *Program) unexpected(v ref.Val) error {
 	if v == types.NullValue {
 		return p.failure(fmt.Sprintf("it gives null, not %s", p.kind), "write coalesce(x, ...)")
 	}
-	return p.failure(fmt.Sprintf("it gives %s, not %s", inWords(v.Type().TypeName()), p.kind), "")
+	return p.failure(fmt.Sprintf("it gives %s, not %s", aResult(v.Type().TypeName()), p.kind), "")
 }
 
 func (p *Program) failure(message, hint string) error {

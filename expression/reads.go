@@ -1,12 +1,16 @@
 package expression
 
 import (
+	"fmt"
 	"maps"
 	"slices"
 
 	"cel.dev/cel-go/common/ast"
 	"cel.dev/cel-go/common/operators"
 	"cel.dev/cel-go/common/types"
+	"cel.dev/cel-go/common/types/ref"
+
+	"github.com/ceap-platform/ceap"
 )
 
 // reads is what an expression reads of a candidate. The name "*" stands for
@@ -16,6 +20,38 @@ type reads struct {
 	extra     []string
 	scores    []string
 	channels  []string
+}
+
+// reading is a value of the candidate that an expression reads.
+type reading struct {
+	name    string                      // as reasons and errors show it
+	dynamic bool                        // whether only the candidate tells what kind of value it is
+	value   func(a *activation) ref.Val // nil where the candidate has no such thing
+}
+
+// readings returns the values that are read, as far as the expression itself
+// tells, in the order of the documentation. The clock is none of the candidate.
+func (r reads) readings() []reading {
+	var list []reading
+	for _, v := range variables() {
+		if slices.Contains(r.variables, v.name) && v.kind.Kind() != types.MapKind && v.name != "now" {
+			list = append(list, reading{v.name, v.kind.Kind() == types.DynKind, func(a *activation) ref.Val { return a.resolve(v.name) }})
+		}
+	}
+	add := func(keys []string, name func(key string) string, find func(*ceap.Candidate, string) (ref.Val, bool), dynamic bool) {
+		for _, key := range keys {
+			if key != "*" {
+				list = append(list, reading{name(key), dynamic, func(a *activation) ref.Val {
+					value, _ := find(a.candidate, key)
+					return value
+				}})
+			}
+		}
+	}
+	add(r.channels, func(key string) string { return "eligible." + key }, findEligible, false)
+	add(r.extra, func(key string) string { return "extra." + key }, findExtra, true)
+	add(r.scores, func(key string) string { return fmt.Sprintf("scores[%q]", key) }, findScoreValue, true)
+	return list
 }
 
 // findReads looks through a parsed expression.
