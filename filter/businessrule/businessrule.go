@@ -50,7 +50,7 @@ var (
 
 // Plugin describes the filter.
 func Plugin() plugin.Of[filter.Filter] {
-	return plugin.Define("business_rule", "keeps candidates that keep the program's rules", Config{Rules: []Rule{}},
+	return plugin.Define("business_rule", "keeps candidates that keep the program's rules", Config{},
 		func(env plugin.Env, c Config) (filter.Filter, error) { return New(c, env.AsOf) }).
 		WithAliases("business-rule")
 }

@@ -48,7 +48,7 @@ func (c Config) Validate() ceap.Problems {
 // Plugin describes the filter.
 func Plugin() plugin.Of[filter.Filter] {
 	return plugin.Define("eligibility", "keeps customers who may be reached through the required channels",
-		Config{RequiredChannels: []string{}, RequiredChannelsMode: "all"},
+		Config{RequiredChannelsMode: "all"},
 		func(_ plugin.Env, c Config) (filter.Filter, error) { return New(c), nil })
 }
 
