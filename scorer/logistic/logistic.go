@@ -21,7 +21,7 @@ import (
 // Plugin describes the model.
 func Plugin() plugin.Of[scorer.Scorer] {
 	return plugin.Define("logistic", "a logistic regression with coefficients given in the program",
-		Config{Features: []Feature{}, Categories: []Category{}},
+		Config{},
 		func(env plugin.Env, c Config) (scorer.Scorer, error) { return New(c, env.AsOf) })
 }
 

@@ -21,7 +21,7 @@ import (
 // Plugin describes the model.
 func Plugin() plugin.Of[scorer.Scorer] {
 	return plugin.Define("rules", "scores by rules over the candidate; needs nothing from outside",
-		Config{Rules: []Case{}, Points: []Points{}},
+		Config{},
 		func(env plugin.Env, c Config) (scorer.Scorer, error) { return New(c, env.AsOf) })
 }
 
