@@ -154,14 +154,20 @@ func (r *yamlReader) alias(x *ast.AliasNode, path string, depth int) *plugin.Nod
 	return r.value(target, path, depth)
 }
 
+// tag reads a tagged value. Only text can be meant: everything else is what it
+// looks like.
 func (r *yamlReader) tag(x *ast.TagNode, out *plugin.Node) {
-	r.scalar(x.Value, out)
-	switch name := x.GetToken().Value; {
-	case name == "!!str" && out.Kind != plugin.NodeList && out.Kind != plugin.NodeObject:
-		out.Kind = plugin.NodeString
-	default:
+	name := x.GetToken().Value
+	scalar, ok := x.Value.(ast.ScalarNode)
+	if name != "!!str" || !ok {
 		r.report(x, out.Path, fmt.Sprintf("the tag %s is not supported", name), "leave it out")
+		return
 	}
+	r.scalar(scalar, out)
+	if out.Kind == plugin.NodeNull && scalar.GetToken().Type == token.NullType {
+		out.Text = scalar.GetToken().Value
+	}
+	out.Kind = plugin.NodeString
 }
 
 // scalar reads a single value. What is not in quotes is what JSON takes it for,
