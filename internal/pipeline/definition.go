@@ -20,6 +20,7 @@ type Definition struct {
 	Marketplace string
 	Hash        string // of the effective program
 	Enabled     bool
+	Disabled    string // why it is not enabled
 
 	TTL          time.Duration // life of a candidate
 	ReopenAfter  time.Duration // see store.UpsertOptions
@@ -55,6 +56,7 @@ type Model struct {
 	Weight   float64
 	Fallback *float64 // in the model's scale; nil if the program has none
 	Min, Max float64  // the model's scale; 0 and 1 if both are zero
+	Note     string   // what users should know about it, for the result
 }
 
 // StepKind says what a step of a plan does.

@@ -306,7 +306,7 @@ func (x *execution) scoreCounts() []ceap.ScoreCount {
 	out := []ceap.ScoreCount{}
 	for i, m := range x.def.Models {
 		t := x.account.models[i]
-		sc := ceap.ScoreCount{ModelID: m.ID, Scored: t.scored, Fallback: t.fallback, Unscored: t.unscored}
+		sc := ceap.ScoreCount{ModelID: m.ID, Scored: t.scored, Fallback: t.fallback, Unscored: t.unscored, Reason: m.Note}
 		if t.code != "" {
 			sc.Reason = t.code + ": " + t.detail
 			x.warn(fmt.Sprintf("model %q: %s: %d candidates got its fallbackScore and %d no score from it: %s", m.ID, t.code, t.fallback, t.unscored, t.detail))

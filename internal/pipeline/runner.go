@@ -68,7 +68,7 @@ func (r *Runner) Run(ctx context.Context, d *Definition, in Input, meter *Meter)
 			return ceap.RunResult{}, err
 		}
 		if claim == nil {
-			return replay(prior.Result, d, r.Now()), nil
+			return replay(prior.Result, d), nil
 		}
 		defer func() { _ = claim.Release() }() // the run is over either way, and a dead process gives its claim up
 		if prior != nil {
@@ -147,13 +147,12 @@ func inputHash(in Input, res ceap.RunResult) string {
 }
 
 // replay returns the result of a finished run once more.
-func replay(res ceap.RunResult, d *Definition, now time.Time) ceap.RunResult {
+func replay(res ceap.RunResult, d *Definition) ceap.RunResult {
 	res.Replayed = true
 	res.ReplayNote = fmt.Sprintf("batch %q finished at %s; this is its result. Use another batchId to run afresh.", res.BatchID, res.EndedAt.Format(time.RFC3339))
 	if res.ProgramHash != d.Hash {
 		res.ReplayNote += " The program has changed since."
 	}
-	_ = now
 	return res
 }
 
@@ -176,7 +175,7 @@ func (r *Runner) attempt(ctx context.Context, stages *Stages, run *ceap.Run, in 
 	log := r.Logger.With("run_id", res.RunID, "correlation_id", res.CorrelationID, "program_id", d.ProgramID, "marketplace", d.Marketplace)
 	if !d.Enabled {
 		res.Status = ceap.RunSkipped
-		res.Message = fmt.Sprintf("the program %q is disabled for %s; nothing was read", d.ProgramID, d.Marketplace)
+		res.Message = fmt.Sprintf("the program %q is disabled for %s: %s; nothing was read", d.ProgramID, d.Marketplace, d.Disabled)
 		res.EndedAt = r.Now().UTC()
 		log.InfoContext(ctx, "run skipped")
 		return nil

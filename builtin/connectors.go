@@ -1,0 +1,14 @@
+package builtin
+
+import (
+	"github.com/ceap-platform/ceap/connector"
+	"github.com/ceap-platform/ceap/connector/warehouse"
+	"github.com/ceap-platform/ceap/connector/warehouse/duckdb"
+	"github.com/ceap-platform/ceap/plugin"
+)
+
+func connectors() []plugin.Of[connector.Connector] {
+	return []plugin.Of[connector.Connector]{
+		warehouse.Plugin(duckdb.Engine()),
+	}
+}

@@ -1,0 +1,8 @@
+CREATE EXTERNAL TABLE IF NOT EXISTS ceap_data_dev.review_submissions (
+    customer_id STRING,
+    product_id STRING,
+    submitted_at STRING,
+    rating INT
+)
+ROW FORMAT SERDE 'org.openx.data.jsonserde.JsonSerDe'
+LOCATION 's3://your-data-bucket/review-submissions/';

@@ -1,0 +1,107 @@
+package sample
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+	"strings"
+
+	"github.com/ceap-platform/ceap"
+)
+
+// folder is a folder that files are added to. It remembers what it made.
+type folder struct {
+	root string
+	made []string // files and folders, in the order in which they were made
+}
+
+// free returns an error of conflict if one of the names, relative to the folder,
+// exists already, or has a file where a folder has to be.
+func (f *folder) free(names []string) error {
+	var taken []string
+	seen := map[string]bool{}
+	for _, name := range names {
+		for at := name; at != "." && !seen[at]; at = path.Dir(at) {
+			seen[at] = true
+			info, err := os.Stat(f.path(at))
+			if err == nil && (at == name || !info.IsDir()) {
+				taken = append(taken, f.path(at))
+			}
+		}
+	}
+	if info, err := os.Stat(f.root); err == nil && !info.IsDir() {
+		taken = append(taken, f.root)
+	}
+	if len(taken) == 0 {
+		return nil
+	}
+	verb := "exists"
+	if len(taken) > 1 {
+		verb = "exist"
+	}
+	return ceap.Errorf(ceap.CodeConflict, "%s %s already", strings.Join(taken, ", "), verb).
+		WithHint("nothing was written; choose an empty folder, or move what is there")
+}
+
+// write adds a file.
+func (f *folder) write(name string, data []byte) error {
+	file, err := f.create(name)
+	if err != nil {
+		return err
+	}
+	_, err = file.Write(data)
+	return f.done(name, errors.Join(err, file.Close()))
+}
+
+// create adds an empty file and the folders above it. The caller closes it.
+func (f *folder) create(name string) (*os.File, error) {
+	if err := f.mkdir(path.Dir(name)); err != nil {
+		return nil, err
+	}
+	file, err := os.OpenFile(f.path(name), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644) //nolint:gosec // G302, G304: a project is for others to read, and lies where its user says
+	if err != nil {
+		return nil, f.done(name, err)
+	}
+	f.made = append(f.made, f.path(name))
+	return file, nil
+}
+
+// mkdir adds a folder and those above it, unless they are there.
+func (f *folder) mkdir(name string) error {
+	at := f.path(name)
+	var missing []string
+	for {
+		if _, err := os.Stat(at); !errors.Is(err, fs.ErrNotExist) {
+			break
+		}
+		missing = append(missing, at)
+		at = filepath.Dir(at)
+	}
+	for i := len(missing) - 1; i >= 0; i-- {
+		if err := os.Mkdir(missing[i], 0o755); err != nil { //nolint:gosec // G301: a project is for others to read
+			return f.done(name, err)
+		}
+		f.made = append(f.made, missing[i])
+	}
+	return nil
+}
+
+// done wraps what went wrong with a file or folder.
+func (f *folder) done(name string, err error) error {
+	if err == nil {
+		return nil
+	}
+	return ceap.Errorf(ceap.CodeUnavailable, "writing %s: %w", f.path(name), err)
+}
+
+// undo removes what was made, the last first. What cannot be removed stays.
+func (f *folder) undo() {
+	for i := len(f.made) - 1; i >= 0; i-- {
+		_ = os.Remove(f.made[i])
+	}
+	f.made = nil
+}
+
+func (f *folder) path(name string) string { return filepath.Join(f.root, filepath.FromSlash(name)) }
