@@ -105,7 +105,7 @@ Exit status: 0 done, 1 failed, 2 wrong input, 3 wrong environment, 4 skipped.`,
 		return ceap.Errorf(ceap.CodeInvalid, "%w", err).WithHint("`%s --help` lists the flags", c.CommandPath())
 	})
 	flags := root.PersistentFlags()
-	flags.StringVarP(&s.dir, "dir", "C", "", "the project's folder, where "+config.FileName+" lies (default: CEAP_DIR, else the working directory)")
+	flags.StringVarP(&s.dir, "project", "C", "", "the project's folder, where "+config.FileName+" lies (default: CEAP_DIR, else the working directory)")
 	flags.BoolVar(&s.asJSON, "json", s.asJSON, "write data as JSON, errors too")
 	flags.BoolVar(&s.noColor, "no-color", false, "no colours and no progress bars; so does NO_COLOR")
 	s.logs = map[string]*string{

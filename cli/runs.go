@@ -70,8 +70,10 @@ func (s *shell) runTable(runs []ceap.RunResult) *table {
 func (s *shell) runsShowCommand() *cobra.Command {
 	return &cobra.Command{
 		Use: "show [RUN]", Short: "Show the result of a run, or of the latest", Args: arguments(0, 1),
-		Long:              "Shows the result of a run, named by its id or the beginning of it; without one, of the latest run.",
-		ValidArgsFunction: func(c *cobra.Command, _ []string, _ string) ([]string, cobra.ShellCompDirective) { return s.runIDs(c.Context()), cobra.ShellCompDirectiveNoFileComp },
+		Long: "Shows the result of a run, named by its id or the beginning of it; without one, of the latest run.",
+		ValidArgsFunction: func(c *cobra.Command, _ []string, _ string) ([]string, cobra.ShellCompDirective) {
+			return s.runIDs(c.Context()), cobra.ShellCompDirectiveNoFileComp
+		},
 		RunE: func(c *cobra.Command, args []string) error {
 			a, err := s.open(c.Context())
 			if err != nil {

@@ -18,7 +18,7 @@ const (
 	partName     = "runs/run-1/journal/attempt-1/part-00001.parquet"
 )
 
-func create(t *testing.T, artifacts *memory, attempt int) *journal.Writer {
+func create(t failer, artifacts *memory, attempt int) *journal.Writer {
 	t.Helper()
 	w, err := journal.Create(t.Context(), artifacts, clock, head(attempt))
 	if err != nil {

@@ -32,6 +32,11 @@ func write(t failer, artifacts *memory, attempt, step int, outcomes []ceap.Outco
 	if err != nil {
 		t.Fatalf("Create: %v", err)
 	}
+	return writeTo(t, w, step, outcomes)
+}
+
+func writeTo(t failer, w *journal.Writer, step int, outcomes []ceap.Outcome) journal.Manifest {
+	t.Helper()
 	for chunk := range slices.Chunk(outcomes, step) {
 		given := slices.Clone(chunk)
 		if err := w.Write(given); err != nil {
@@ -204,17 +209,26 @@ func filter(outcomes []ceap.Outcome, q journal.Query) []ceap.Outcome {
 	return found
 }
 
-func TestJournal_ManyPagesAndRowGroups(t *testing.T) {
+func TestJournal_ManyPagesRowGroupsAndParts(t *testing.T) {
 	t.Parallel()
-	outcomes := sample(300_000)
+	const group, part, rows = 16 << 10, 32 << 10, 40_000
+	outcomes := sample(rows)
 	for i := range outcomes { // no dictionary holds these
-		if i%3 == 0 {
-			outcomes[i].Reason = fmt.Sprintf("reason number %d with its own values", i)
+		if i%2 == 0 {
+			outcomes[i].Reason = fmt.Sprintf("reason number %d, %s", i, strings.Repeat("with its own values ", 10))
 		}
 	}
-	outcomes[150_001].CustomerID = "CUST-00074974" // out of order
+	outcomes[30_001].CustomerID = "CUST-00014974" // out of order
 	artifacts := newMemory()
-	write(t, artifacts, 1, 5000, outcomes)
+	w := create(t, artifacts, 1)
+	w.Shape(group, part)
+	m := writeTo(t, w, 5000, outcomes)
+	if len(m.Files) != 2 || m.Files[0].Rows != part || m.Files[1].Rows != rows-part || m.Files[1].Name != "attempt-1/part-00002.parquet" {
+		t.Fatalf("files are %+v, want 32768 rows and the rest", m.Files)
+	}
+	if groups := rowGroups(t, artifacts.files[partName]); groups != part/group {
+		t.Fatalf("the first part has %d row groups, want %d", groups, part/group)
+	}
 	j := open(t, artifacts)
 
 	i := 0
@@ -232,15 +246,15 @@ func TestJournal_ManyPagesAndRowGroups(t *testing.T) {
 	}
 	for _, q := range []journal.Query{
 		{CustomerID: "CUST-00000000"},
-		{CustomerID: "CUST-00131071"},
-		{CustomerID: "CUST-00131072"},
-		{CustomerID: "CUST-00074974"}, // in two places
-		{CustomerID: "CUST-00299998"},
-		{CustomerID: "CUST-00299998", SubjectType: "video"},
+		{CustomerID: "CUST-00016384"},
+		{CustomerID: "CUST-00032768"},
+		{CustomerID: "CUST-00014974"}, // in two places
+		{CustomerID: "CUST-00039998"},
+		{CustomerID: "CUST-00039998", SubjectType: "video"},
 		{CustomerID: "CUST-99999999"},
 		{CustomerID: "0"},
 		{SubjectID: "PROD-00001", Outcome: ceap.OutcomeRejected},
-		{Outcome: ceap.OutcomeInvalid, Limit: 1001},
+		{Outcome: ceap.OutcomeInvalid, Limit: 399},
 		{Outcome: ceap.OutcomeFailed},
 		{SubjectType: "product", Limit: 2},
 	} {
@@ -259,10 +273,14 @@ func TestJournal_ManyPagesAndRowGroups(t *testing.T) {
 
 func TestWriter_EqualOutcomesGiveEqualBytes(t *testing.T) {
 	t.Parallel()
-	outcomes := sample(150_000)
+	outcomes := sample(20_000)
 	one, other := newMemory(), newMemory()
-	first := write(t, one, 1, 5000, outcomes)
-	second := write(t, other, 1, 333, outcomes)
+	w := create(t, one, 1)
+	w.Shape(2<<10, 4<<10)
+	first := writeTo(t, w, 5000, outcomes)
+	w = create(t, other, 1)
+	w.Shape(2<<10, 4<<10)
+	second := writeTo(t, w, 333, outcomes)
 	if diff := cmp.Diff(first, second); diff != "" {
 		t.Errorf("manifests (-in fives of thousands +in hundreds):\n%s", diff)
 	}
@@ -273,40 +291,13 @@ func TestWriter_EqualOutcomesGiveEqualBytes(t *testing.T) {
 	}
 }
 
-func TestWriter_SplitsPartsAtTheirCap(t *testing.T) {
-	t.Parallel()
-	const rows = 1<<20 + 1
-	artifacts := newMemory()
-	w, err := journal.Create(t.Context(), artifacts, clock, head(1))
+func rowGroups(t *testing.T, part []byte) int {
+	t.Helper()
+	file, err := parquet.OpenFile(bytes.NewReader(part), int64(len(part)))
 	if err != nil {
 		t.Fatal(err)
 	}
-	chunk := make([]ceap.Outcome, 4096)
-	for written := 0; written < rows; written += len(chunk) {
-		chunk = chunk[:min(len(chunk), rows-written)]
-		for i := range chunk {
-			chunk[i] = ceap.Outcome{ConnectorID: "c", Row: int64(written + i + 1), Kind: ceap.OutcomeUnchanged, Key: ceap.Key{CustomerID: fmt.Sprintf("%07d", written+i)}}
-		}
-		if err := w.Write(chunk); err != nil {
-			t.Fatal(err)
-		}
-	}
-	m, err := w.Close(true)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if len(m.Files) != 2 || m.Files[0].Rows != 1<<20 || m.Files[1].Rows != 1 {
-		t.Fatalf("files are %+v, want 1048576 rows and 1 row", m.Files)
-	}
-	if m.Files[1].Name != "attempt-1/part-00002.parquet" {
-		t.Errorf("the second part is called %q", m.Files[1].Name)
-	}
-	for row, customer := range map[int64]string{1: "0000000", 1 << 20: "1048575", rows: "1048576"} {
-		got, err := open(t, artifacts).Find(t.Context(), journal.Query{CustomerID: customer})
-		if err != nil || len(got) != 1 || got[0].Row != row {
-			t.Errorf("Find(%s) is %+v, %v; want row %d", customer, got, err, row)
-		}
-	}
+	return len(file.RowGroups())
 }
 
 func TestWriter_ReplacesTextThatIsNotUTF8(t *testing.T) {

@@ -18,8 +18,9 @@ import (
 	"github.com/ceap-platform/ceap/store"
 )
 
-// The shape of the parts. Each size is a multiple of the one before, so that
-// equal outcomes give equal bytes however they are spread over calls of Write.
+// The shape of the parts. Each number of rows is a multiple of the one before,
+// so that equal outcomes give equal bytes however they are spread over calls of
+// Write.
 const (
 	batchRows    = 1 << 10
 	rowGroupRows = 1 << 17
@@ -29,7 +30,7 @@ const (
 	pageBytes = 64 << 10
 	// dictionaryBytes bounds a column's dictionary in memory; reasons that name
 	// values can all differ, and are then written plainly.
-	dictionaryBytes = 1 << 20
+	dictionaryBytes = 256 << 10
 	// boundBytes is how much of a value the bounds of a page keep: enough to
 	// tell ids with long common prefixes apart.
 	boundBytes = 64
@@ -55,9 +56,13 @@ type Writer struct {
 	earlier  *Manifest // what [Open] finds until Close; nil if nothing
 	batch    *batch
 	part     *part // nil between parts
+	shape    shape
 	err      error // the first error; nothing is written after it
 	done     bool
 }
+
+// shape is how rows are cut into row groups and parts.
+type shape struct{ rowGroupRows, partRows int64 }
 
 // Create begins the journal of an attempt. What earlier attempts wrote stays
 // readable until Close; without any, the run has an empty, incomplete journal
@@ -80,6 +85,7 @@ func Create(ctx context.Context, artifacts store.Artifacts, now func() time.Time
 			Attempt: max(head.Attempt, 1), Counts: map[ceap.OutcomeKind]int64{}, Files: []File{}, WrittenAt: now().UTC(),
 		},
 		batch: newBatch(batchRows),
+		shape: shape{rowGroupRows, partRows},
 	}
 	w.create = func(name string) (store.ArtifactWriter, error) { return artifacts.Create(w.detached(), name) }
 	keep := 0
@@ -127,7 +133,7 @@ func (w *Writer) flush() error {
 		if err != nil {
 			return fmt.Errorf("creating %s: %w", w.dir+name, err)
 		}
-		w.part = newPart(name, file)
+		w.part = newPart(name, file, w.shape.rowGroupRows)
 	}
 	if err := w.part.write(w.batch.rows); err != nil {
 		return fmt.Errorf("writing %s: %w", w.dir+w.part.file.Name, err)
@@ -136,7 +142,7 @@ func (w *Writer) flush() error {
 		w.manifest.Counts[ceap.OutcomeKind(w.batch.rows[i].Outcome)]++
 	}
 	w.manifest.Rows += int64(len(w.batch.rows))
-	if w.part.file.Rows >= partRows {
+	if w.part.file.Rows >= w.shape.partRows {
 		return w.closePart()
 	}
 	return nil
@@ -220,7 +226,7 @@ type part struct {
 	writer *parquet.GenericWriter[row]
 }
 
-func newPart(name string, out store.ArtifactWriter) *part {
+func newPart(name string, out store.ArtifactWriter, rowGroupRows int64) *part {
 	p := &part{file: File{Name: name}, out: out, hash: sha256.New()}
 	p.writer = parquet.NewGenericWriter[row](
 		io.MultiWriter(out, p.hash, (*byteCount)(&p.file.Bytes)),

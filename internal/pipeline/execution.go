@@ -72,9 +72,6 @@ func (x *execution) read(ctx context.Context, index int, sorter *spool.Sorter, k
 	source := x.def.Sources[index]
 	req := x.req
 	req.ConnectorID = source.ID
-	if a, ok := source.Connector.(connector.Advisor); ok {
-		x.warn(a.Advise(req)...)
-	}
 	stream, err := source.Connector.Extract(ctx, req)
 	if err != nil {
 		return fmt.Errorf("connector %q: %w", source.ID, err)

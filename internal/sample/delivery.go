@@ -99,7 +99,7 @@ func (d *deliveryMaker) fill(n, i int, row *deliveryRow) {
 		*row = d.last
 		return
 	}
-	who, what := &d.g.people[d.early(len(d.g.people))], &d.g.catalog[d.early(len(d.g.catalog))]
+	who, what := &d.g.people[d.regular(len(d.g.people))], &d.g.catalog[d.early(len(d.g.catalog))]
 	*row = deliveryRow{
 		CustomerID: who.id, ProductID: what.id, OrderID: fmt.Sprintf("ORD-%08d", n+1),
 		DeliveryDate: d.date, ProductCategory: what.category, Marketplace: who.marketplace,

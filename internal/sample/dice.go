@@ -31,10 +31,17 @@ func newDice(seed uint64, s stream) dice {
 func (d dice) chance(p float64) bool { return d.Float64() < p }
 
 // early returns an index below n; low ones are likelier, so that the first
-// hundredth gets a tenth of all draws.
+// hundredth gets a tenth of all draws, and the first one by far the most.
 func (d dice) early(n int) int {
 	u := d.Float64()
 	return int(float64(n) * u * u)
+}
+
+// regular returns an index below n; low ones are likelier, up to ten times as
+// likely as the average.
+func (d dice) regular(n int) int {
+	u := d.Float64()
+	return int(float64(n) * u * (0.1 + 0.9*u))
 }
 
 // between returns a number from low up to high.

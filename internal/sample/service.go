@@ -33,7 +33,7 @@ func (g *generator) services(ctx context.Context) error {
 	statuses := []choice{{"COMPLETED", 0.82}, {"ABANDONED", 0.1}, {"ESCALATED", 0.08}}
 	return writeFile(ctx, g, "part-00000.parquet", n, n, func(i int, row *serviceRow) {
 		day := firstDay().AddDays(i * days / n)
-		who := &g.people[d.early(len(g.people))]
+		who := &g.people[d.regular(len(g.people))]
 		*row = serviceRow{
 			InteractionID: fmt.Sprintf("SVC-%07d", i+1), CustomerID: who.id,
 			ServiceType: d.choose(types), ContactMethod: d.choose(methods),

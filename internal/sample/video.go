@@ -28,7 +28,7 @@ func (g *generator) videos(ctx context.Context) error {
 	devices := []choice{{"tv", 0.46}, {"phone", 0.31}, {"tablet", 0.12}, {"web", 0.11}}
 	return writeFile(ctx, g, "part-00000.parquet", n, n, func(i int, row *videoRow) {
 		day := firstDay().AddDays(i * days / n)
-		who := &g.people[d.early(len(g.people))]
+		who := &g.people[d.regular(len(g.people))]
 		*row = videoRow{
 			CustomerID: who.id, VideoID: fmt.Sprintf("VID-%04d", 1+d.early(titles)),
 			WatchDate: day.String(), WatchPercentage: percentage(d),

@@ -1,3 +1,5 @@
+//go:build cgo
+
 package sqlite
 
 import (
@@ -98,62 +100,51 @@ func (c *candidates) Sweep(ctx context.Context, now time.Time) (int64, error) {
 	if err != nil {
 		return 0, err
 	}
-	groups, err := s.expiredGroups(ctx, now.UnixMicro())
+	expired, err := s.expiredBlocks(ctx, now.UnixMicro())
 	if err != nil {
 		return 0, storeError("finding expired candidates", s.path, err)
 	}
 	var removed int64
-	for _, g := range groups {
-		for {
-			n, err := s.sweepSome(ctx, g)
-			removed += n
-			if err != nil {
+	for _, b := range expired {
+		for done := false; !done; {
+			var n int64
+			if n, done, err = s.sweepSome(ctx, b); err != nil {
 				return removed, err
 			}
-			if n < sweepRows {
-				break
-			}
+			removed += n
 		}
 	}
 	return removed, nil
 }
 
-// expiredGroup is the candidates of a scope that were created, and expire, at the
-// same time.
-type expiredGroup struct{ scope, createdAt, expiresAt int64 }
+// storedBlock is a row of the table blocks.
+type storedBlock struct {
+	block
 
-// expiredGroups steps from group to group through the index, without reading
-// their rows.
-func (s *Store) expiredGroups(ctx context.Context, now int64) ([]expiredGroup, error) {
-	var groups []expiredGroup
-	at := expiredGroup{scope: -1}
-	for {
-		err := s.read.QueryRowContext(ctx, `SELECT scope, created_at, expires_at FROM candidates
-			WHERE (scope, created_at, expires_at) > (?, ?, ?) ORDER BY scope, created_at, expires_at LIMIT 1`,
-			at.scope, at.createdAt, at.expiresAt).Scan(&at.scope, &at.createdAt, &at.expiresAt)
-		if errors.Is(err, sql.ErrNoRows) {
-			return groups, nil
-		}
-		if err != nil {
-			return nil, err
-		}
-		if at.expiresAt <= now {
-			groups = append(groups, at)
-		}
-	}
+	id, scope, expiresAt int64
 }
 
-func (s *Store) sweepSome(ctx context.Context, g expiredGroup) (int64, error) {
-	var removed int64
-	err := s.update(ctx, "removing expired candidates", func(tx *sql.Tx) error {
+func (s *Store) expiredBlocks(ctx context.Context, now int64) ([]storedBlock, error) {
+	var b storedBlock
+	var out []storedBlock
+	err := each(ctx, s.read, "SELECT id, scope, expires_at, first_id, last_id FROM blocks WHERE expires_at <= ? ORDER BY expires_at, id",
+		[]any{now}, []any{&b.id, &b.scope, &b.expiresAt, &b.first, &b.last}, func() error { out = append(out, b); return nil })
+	return out, err
+}
+
+// sweepSome buries up to sweepRows candidates of an expired block, or else
+// removes the block, and is done. Candidates of its range that live longer, since
+// they were opened again, have a block of their own.
+func (s *Store) sweepSome(ctx context.Context, b storedBlock) (removed int64, done bool, err error) {
+	err = s.update(ctx, "removing expired candidates", func(tx *sql.Tx) error {
 		var sc scope
-		if err := tx.QueryRowContext(ctx, "SELECT program, marketplace FROM scopes WHERE id = ?", g.scope).Scan(&sc.program, &sc.marketplace); err != nil {
+		if err := tx.QueryRowContext(ctx, "SELECT program, marketplace FROM scopes WHERE id = ?", b.scope).Scan(&sc.program, &sc.marketplace); err != nil {
 			return err
 		}
 		var row stored
 		var rows []stored
-		err := each(ctx, tx, "SELECT "+columns+" FROM candidates WHERE scope = ? AND created_at = ? AND expires_at = ? LIMIT ?",
-			[]any{g.scope, g.createdAt, g.expiresAt, sweepRows}, row.targets(), func() error { rows = append(rows, row); return nil })
+		err := each(ctx, tx, "SELECT "+columns+" FROM candidates WHERE id BETWEEN ? AND ? AND scope = ? AND expires_at <= ? LIMIT ?",
+			[]any{b.first, b.last, b.scope, b.expiresAt, sweepRows}, row.targets(), func() error { rows = append(rows, row); return nil })
 		if err != nil {
 			return err
 		}
@@ -166,11 +157,14 @@ func (s *Store) sweepSome(ctx context.Context, g expiredGroup) (int64, error) {
 				return err
 			}
 		}
-		removed = int64(len(rows))
-		return nil
+		removed, done = int64(len(rows)), len(rows) < sweepRows
+		if done {
+			_, err = tx.ExecContext(ctx, "DELETE FROM blocks WHERE id = ?", b.id)
+		}
+		return err
 	})
 	if err != nil {
-		return 0, err
+		return 0, true, err
 	}
-	return removed, nil
+	return removed, done, nil
 }

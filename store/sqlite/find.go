@@ -1,6 +1,9 @@
+//go:build cgo
+
 package sqlite
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"encoding/base64"
@@ -94,6 +97,7 @@ func parseCursor(text string) (*cursor, error) {
 type selection struct {
 	where []string
 	args  []any
+	from  string // "" means all candidates
 	order string
 	limit int
 }
@@ -113,12 +117,18 @@ func (q *selection) in(column string, values []int64) {
 	q.where = append(q.where, column+" IN ("+strings.Join(marks, ",")+")")
 }
 
+// qualified returns the columns of a table's alias.
+func qualified(alias string) string {
+	names := strings.FieldsFunc(columns, func(r rune) bool { return strings.ContainsRune(", \n\t", r) })
+	return alias + "." + strings.Join(names, ", "+alias+".")
+}
+
 func (s *Store) rows(ctx context.Context, q selection) ([]stored, error) {
 	var row stored
 	var out []stored
-	query := "SELECT c." + strings.ReplaceAll(columns, ", ", ", c.") + " FROM candidates c JOIN scopes s ON s.id = c.scope WHERE " +
+	from := cmp.Or(q.from, "candidates c")
+	query := "SELECT " + qualified("c") + " FROM " + from + " JOIN scopes s ON s.id = c.scope WHERE " +
 		strings.Join(q.where, " AND ") + " ORDER BY " + q.order + " LIMIT ?"
-	query = strings.ReplaceAll(query, "c.\n\t", "\n\tc.")
 	err := each(ctx, s.read, query, append(q.args, q.limit), row.targets(), func() error {
 		out = append(out, row)
 		return nil
@@ -227,11 +237,11 @@ func (s *Store) findByDate(ctx context.Context, q store.Query, after *cursor) ([
 	if err != nil || len(scopes) == 0 {
 		return nil, err
 	}
-	sel := selection{order: "c.created_at, c.id"}
-	sel.in("c.scope", scopes)
-	sel.add("c.created_at >= ? AND c.created_at < ?", q.CreatedFrom.In(time.UTC).UnixMicro(), q.CreatedTo.AddDays(1).In(time.UTC).UnixMicro())
+	sel := selection{order: "b.created_at, c.id", from: "blocks b JOIN candidates c ON c.id BETWEEN b.first_id AND b.last_id AND c.scope = b.scope AND c.created_at = b.created_at"}
+	sel.in("b.scope", scopes)
+	sel.add("b.created_at >= ? AND b.created_at < ?", q.CreatedFrom.In(time.UTC).UnixMicro(), q.CreatedTo.AddDays(1).In(time.UTC).UnixMicro())
 	if after != nil {
-		sel.add("(c.created_at, c.id) > (?, ?)", after.Created, after.ID)
+		sel.add("(b.created_at, c.id) > (?, ?)", after.Created, after.ID)
 	}
 	narrow(&sel, q)
 	return s.rows(ctx, sel)

@@ -1,3 +1,5 @@
+//go:build cgo
+
 package sqlite
 
 import (
@@ -29,7 +31,7 @@ CREATE TABLE writers (id INTEGER PRIMARY KEY, run TEXT NOT NULL, correlation TEX
 	UNIQUE (run, correlation, connector));
 
 CREATE TABLE candidates (
-	id INTEGER PRIMARY KEY,
+	id INTEGER PRIMARY KEY AUTOINCREMENT, -- never used twice
 	customer TEXT NOT NULL, scope INTEGER NOT NULL, subject_type TEXT NOT NULL, subject_id TEXT NOT NULL,
 	event_at INTEGER NOT NULL,
 	score REAL,                      -- NULL if unscored
@@ -48,9 +50,13 @@ CREATE UNIQUE INDEX candidates_key ON candidates (customer, scope, subject_type,
 -- the score itself would take rows at random places, and every transaction would
 -- write all of its pages again; within a bucket rows are appended.
 CREATE INDEX candidates_rank ON candidates (scope, channel_set, bucket) WHERE status = 0;
--- Serves "created on a day", and what has expired: the rows of a run share both
--- times, so there are as many groups as runs.
-CREATE INDEX candidates_created ON candidates (scope, created_at, expires_at);
+-- A block is a range of ids that one transaction has written: its candidates of
+-- the scope were created at that time. Serves "created on a day" and what has
+-- expired; an index on the times would cost a sixth of the speed of writing.
+CREATE TABLE blocks (id INTEGER PRIMARY KEY, scope INTEGER NOT NULL, created_at INTEGER NOT NULL, expires_at INTEGER NOT NULL,
+	first_id INTEGER NOT NULL, last_id INTEGER NOT NULL);
+CREATE INDEX blocks_created ON blocks (scope, created_at, first_id);
+CREATE INDEX blocks_expires ON blocks (expires_at);
 
 -- A closing mark outlives its candidate: a keyed hash of the key, and nothing
 -- else of it (D5).

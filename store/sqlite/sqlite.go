@@ -1,58 +1,30 @@
-// Package sqlite keeps CEAP's data in one SQLite file, with the artefacts of
-// runs in a folder beside it. Several processes of one machine may use the file
-// at the same time; it must not lie on a network file system.
-//
-// Layout follows from one rule: rows arrive in the order of their keys, and every
-// index must take them in an order that it can append or merge. So the rank index
-// sorts by a bucket of the score, not by the score itself; see candidates_rank in
-// schema.go.
+//go:build cgo
+
 package sqlite
 
 import (
 	"context"
 	"database/sql"
+	"database/sql/driver"
 	"errors"
 	"fmt"
 	"net/url"
 	"os"
 	"path/filepath"
-	"strings"
 	"sync"
 
-	_ "modernc.org/sqlite" // the driver; bench/store compares it with mattn/go-sqlite3
+	"github.com/mattn/go-sqlite3"
 
 	"github.com/ceap-platform/ceap"
-	"github.com/ceap-platform/ceap/plugin"
 	"github.com/ceap-platform/ceap/store"
 )
 
-// Config holds the store's settings.
-type Config struct {
-	// Path is the database file, relative to the project's folder. Its folder is
-	// made if need be. Artefacts of runs lie in the folder `runs` beside it.
-	Path string `json:"path" doc:"The database file, relative to the project's folder."`
-	// CacheMB bounds the page cache of the writing connection, in MiB. More makes
-	// writes into a large store faster.
-	CacheMB int `json:"cacheMB" doc:"Page cache of the writing connection, in MiB." ceap:"min=8,max=65536"`
-}
-
-// Default returns the settings of a store that none are given for.
-func Default() Config { return Config{Path: ".ceap/ceap.db", CacheMB: 128} }
-
-// Plugin describes the store.
-func Plugin() plugin.Of[store.Roles] {
-	return plugin.Define("sqlite", "keeps everything in one SQLite file", Default(),
-		func(env plugin.Env, c Config) (store.Roles, error) {
-			path := c.Path
-			if !filepath.IsAbs(path) {
-				path = filepath.Join(env.Dir, path)
-			}
-			s, err := Open(context.Background(), path, c.CacheMB)
-			if err != nil {
-				return store.Roles{}, err
-			}
-			return s.Roles(), nil
-		})
+func open(ctx context.Context, path string, cacheMB int) (store.Roles, error) {
+	s, err := Open(ctx, path, cacheMB)
+	if err != nil {
+		return store.Roles{}, err
+	}
+	return s.Roles(), nil
 }
 
 // Store is an open database. It is safe for concurrent use.
@@ -69,7 +41,6 @@ type Store struct {
 
 	names   *names
 	markKey []byte
-	lastID  int64 // of candidates; guarded by writing, valid inside a bulk transaction
 }
 
 // busyTimeout is how long a process waits for another one's transaction, in
@@ -85,14 +56,14 @@ func Open(ctx context.Context, path string, cacheMB int) (*Store, error) {
 	}
 	s := &Store{path: path, files: &artifacts{dir: filepath.Join(filepath.Dir(path), "runs")}}
 	var err error
-	if s.write, err = connect(ctx, path, "FULL", 1, 8, false); err != nil {
+	if s.write, err = connect(ctx, opening{path: path, synchronous: "FULL", cacheMB: 8}, 1); err != nil {
 		return nil, err
 	}
-	if s.bulk, err = connect(ctx, path, "NORMAL", 1, cacheMB, false); err == nil {
+	if s.bulk, err = connect(ctx, opening{path: path, synchronous: "NORMAL", cacheMB: cacheMB}, 1); err == nil {
 		err = s.migrate(ctx)
 	}
 	if err == nil {
-		s.read, err = connect(ctx, path, "NORMAL", 8, 16, true)
+		s.read, err = connect(ctx, opening{path: path, synchronous: "NORMAL", cacheMB: 8, readOnly: true}, 8)
 	}
 	if err == nil {
 		s.names, err = loadNames(ctx, s.write)
@@ -107,40 +78,84 @@ func Open(ctx context.Context, path string, cacheMB int) (*Store, error) {
 	return s, nil
 }
 
-// connect opens connections and makes sure that they are set as asked: a driver
-// ignores what it does not know.
-func connect(ctx context.Context, path, synchronous string, connections, cacheMB int, readOnly bool) (*sql.DB, error) {
-	q := url.Values{"_txlock": {"immediate"}}
-	for _, p := range []string{
-		fmt.Sprintf("busy_timeout(%d)", busyTimeout), "journal_mode(WAL)", "synchronous(" + synchronous + ")",
-		"foreign_keys(1)", "temp_store(MEMORY)", fmt.Sprintf("cache_size(-%d)", cacheMB<<10),
-		"wal_autocheckpoint(4096)", "journal_size_limit(67108864)",
-	} {
-		q.Add("_pragma", p)
-	}
-	if readOnly {
-		q.Set("_txlock", "deferred")
-		q.Add("_pragma", "query_only(1)")
-	}
-	dsn := (&url.URL{Scheme: "file", Opaque: url.PathEscape(path), RawQuery: q.Encode()}).String()
-	db, err := sql.Open("sqlite", strings.ReplaceAll(dsn, "%2F", "/"))
+// opening says how connections are set up.
+type opening struct {
+	path        string
+	synchronous string // NORMAL or FULL
+	cacheMB     int
+	readOnly    bool
+}
+
+// Connect implements [driver.Connector]. It makes sure that the connection is
+// set as asked: a driver ignores what it does not know.
+func (o opening) Connect(context.Context) (driver.Conn, error) {
+	dsn := (&url.URL{Scheme: "file", Opaque: (&url.URL{Path: o.path}).EscapedPath()}).String()
+	conn, err := (&sqlite3.SQLiteDriver{}).Open(dsn + "?_busy_timeout=" + fmt.Sprint(busyTimeout) + "&_txlock=" + map[bool]string{false: "immediate", true: "deferred"}[o.readOnly])
 	if err != nil {
-		return nil, storeError("opening", path, err)
+		return nil, err
 	}
+	c, ok := conn.(*sqlite3.SQLiteConn)
+	if !ok {
+		return nil, fmt.Errorf("the driver opened a %T", conn)
+	}
+	for _, pragma := range o.pragmas() {
+		if _, err := c.Exec("PRAGMA "+pragma, nil); err != nil { //nolint:staticcheck // the context is of no use to a PRAGMA
+			_ = c.Close()
+			return nil, err
+		}
+	}
+	for name, want := range map[string]string{
+		"journal_mode": "wal", "busy_timeout": fmt.Sprint(busyTimeout), "foreign_keys": "1",
+		"synchronous": map[string]string{"NORMAL": "1", "FULL": "2"}[o.synchronous],
+	} {
+		if got := readPragma(c, name); got != want {
+			_ = c.Close()
+			return nil, fmt.Errorf("PRAGMA %s is %s, not %s", name, got, want)
+		}
+	}
+	return c, nil
+}
+
+// Driver implements [driver.Connector].
+func (o opening) Driver() driver.Driver { return &sqlite3.SQLiteDriver{} }
+
+// pragmas in the order in which they must be set. Pages of 8 KiB make large
+// stores faster than SQLite's 4 KiB; the size is fixed with the first table.
+func (o opening) pragmas() []string {
+	p := []string{
+		"page_size = 8192", "journal_mode = WAL", "synchronous = " + o.synchronous, "foreign_keys = 1", "temp_store = MEMORY",
+		fmt.Sprintf("cache_size = -%d", o.cacheMB<<10), "wal_autocheckpoint = 8192", "journal_size_limit = 134217728",
+	}
+	if o.readOnly {
+		p = append(p, "query_only = 1")
+	}
+	return p
+}
+
+func readPragma(c *sqlite3.SQLiteConn, name string) string {
+	rows, err := c.Query("PRAGMA "+name, nil) //nolint:staticcheck // the context is of no use to a PRAGMA
+	if err != nil {
+		return err.Error()
+	}
+	defer func() { _ = rows.Close() }()
+	value := make([]driver.Value, 1)
+	if err := rows.Next(value); err != nil {
+		return err.Error()
+	}
+	if b, ok := value[0].([]byte); ok {
+		return string(b)
+	}
+	return fmt.Sprint(value[0])
+}
+
+// connect opens a pool of connections.
+func connect(ctx context.Context, o opening, connections int) (*sql.DB, error) {
+	db := sql.OpenDB(o)
 	db.SetMaxOpenConns(connections)
 	db.SetMaxIdleConns(connections)
-	want := map[string]string{"journal_mode": "wal", "busy_timeout": fmt.Sprint(busyTimeout), "foreign_keys": "1"}
-	want["synchronous"] = map[string]string{"NORMAL": "1", "FULL": "2"}[synchronous]
-	for name, value := range want {
-		var got string
-		if err := db.QueryRowContext(ctx, "PRAGMA "+name).Scan(&got); err != nil {
-			_ = db.Close()
-			return nil, storeError("opening", path, err)
-		}
-		if got != value {
-			_ = db.Close()
-			return nil, ceap.Errorf(ceap.CodeUnavailable, "opening the store %s: %s is %s, not %s", path, name, got, value)
-		}
+	if err := db.PingContext(ctx); err != nil {
+		_ = db.Close()
+		return nil, storeError("opening", o.path, err)
 	}
 	return db, nil
 }

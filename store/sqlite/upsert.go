@@ -1,3 +1,5 @@
+//go:build cgo
+
 package sqlite
 
 import (
@@ -6,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/ceap-platform/ceap"
@@ -16,16 +17,6 @@ import (
 type candidates Store
 
 var _ store.Candidates = (*candidates)(nil)
-
-// groupRows is how many rows one INSERT writes: enough that the cost of a
-// statement does not count, and well within SQLite's 32,766 parameters.
-const groupRows = 64
-
-// insertColumns are the columns of an INSERT; those left out are NULL.
-const insertColumns = `id, customer, scope, subject_type, subject_id, event_at, score, bucket, channel_set, status, version,
-	created_at, updated_at, expires_at, writer, creator, body`
-
-const insertWidth = 17
 
 // Upsert implements [store.Candidates]. The batch is one transaction.
 func (c *candidates) Upsert(ctx context.Context, batch []*ceap.Candidate, opts store.UpsertOptions) ([]store.UpsertResult, error) {
@@ -45,14 +36,20 @@ func (c *candidates) Upsert(ctx context.Context, batch []*ceap.Candidate, opts s
 			return nil, storeError("storing candidates", s.path, err)
 		}
 	}
-	tx, err := db.BeginTx(ctx, nil)
+	conn, err := db.Conn(ctx)
+	if err != nil {
+		return nil, storeError("storing candidates", s.path, err)
+	}
+	defer func() { _ = conn.Close() }() // back to the pool
+	tx, err := conn.BeginTx(ctx, nil)
 	if err != nil {
 		return nil, storeError("storing candidates", s.path, err)
 	}
 	defer func() { _ = tx.Rollback() }() // harmless after Commit
 	u := upsert{
-		ctx: ctx, s: s, tx: tx, opts: opts, batch: batch, results: results,
+		ctx: ctx, s: s, conn: conn, tx: tx, opts: opts, batch: batch, results: results,
 		now: opts.Now.UnixMicro(), expires: opts.Now.Add(opts.TTL).UnixMicro(), optimistic: true,
+		fresh: map[int64]block{},
 	}
 	u.names = s.names.interner(ctx, tx)
 	u.names.dryRun = opts.DryRun
@@ -74,6 +71,7 @@ func (c *candidates) Upsert(ctx context.Context, batch []*ceap.Candidate, opts s
 type upsert struct {
 	ctx     context.Context //nolint:containedctx // lives as long as one call
 	s       *Store
+	conn    *sql.Conn // of tx
 	tx      *sql.Tx
 	opts    store.UpsertOptions
 	batch   []*ceap.Candidate
@@ -87,11 +85,15 @@ type upsert struct {
 	nextID     int64
 	optimistic bool // whether the rows of the next group are likely to be new
 
-	insertStmt, selectStmt, markStmt *sql.Stmt
-	group                            []pending
-	args                             []any
-	bodies                           []byte
+	selectStmt, markStmt *sql.Stmt
+	inserter             inserter
+	group                []pending
+	bodies               []byte
+	fresh                map[int64]block // by scope: the ids that this transaction has given out
 }
+
+// block is a range of ids, both inclusive.
+type block struct{ first, last int64 }
 
 // pending is a row of the group at work.
 type pending struct {
@@ -106,7 +108,8 @@ type pending struct {
 }
 
 func (u *upsert) close() {
-	for _, stmt := range []*sql.Stmt{u.insertStmt, u.selectStmt, u.markStmt} {
+	u.inserter.close()
+	for _, stmt := range []*sql.Stmt{u.selectStmt, u.markStmt} {
 		if stmt != nil {
 			_ = stmt.Close()
 		}
@@ -118,11 +121,25 @@ func (u *upsert) run() error {
 		return err
 	}
 	for start := 0; start < len(u.batch); start += groupRows {
+		if u.ctx.Err() != nil {
+			return u.ctx.Err()
+		}
 		if err := u.writeGroup(start, min(start+groupRows, len(u.batch))); err != nil {
 			return err
 		}
 	}
+	for scope, b := range u.fresh {
+		if err := u.addBlock(scope, b); err != nil {
+			return err
+		}
+	}
 	return nil
+}
+
+func (u *upsert) addBlock(scope int64, b block) error {
+	_, err := u.tx.ExecContext(u.ctx, "INSERT INTO blocks (scope, created_at, expires_at, first_id, last_id) VALUES (?, ?, ?, ?, ?)",
+		scope, u.now, u.expires, b.first, b.last)
+	return err
 }
 
 // prepare reads what concerns the whole batch.
@@ -130,7 +147,7 @@ func (u *upsert) prepare() (err error) {
 	if u.blocked, err = u.optOuts(); err != nil {
 		return err
 	}
-	row := u.tx.QueryRowContext(u.ctx, "SELECT EXISTS (SELECT 1 FROM marks), COALESCE((SELECT MAX(id) FROM candidates), 0) + 1")
+	row := u.tx.QueryRowContext(u.ctx, "SELECT EXISTS (SELECT 1 FROM marks), COALESCE((SELECT seq FROM sqlite_sequence WHERE name = 'candidates'), 0) + 1")
 	if err := row.Scan(&u.marks, &u.nextID); err != nil {
 		return err
 	}
@@ -270,53 +287,23 @@ func (u *upsert) decideGroup() error {
 // insert inserts the rows that are not there yet, and returns how many these
 // were.
 func (u *upsert) insert(rows []pending) (int, error) {
-	if len(rows) == 0 {
-		return 0, nil
-	}
-	u.args = u.args[:0]
 	for i := range rows {
 		p := &rows[i]
 		p.id = u.nextID
 		u.nextID++
-		c := u.batch[p.index]
-		var score any
-		if c.Scored {
-			score = c.Score
+		b, ok := u.fresh[p.scope]
+		if !ok {
+			b.first = p.id
 		}
-		u.args = append(u.args, p.id, c.CustomerID, p.scope, c.SubjectType, c.SubjectID, c.EventDate.UnixMicro(), score, bucketOf(c.Score, c.Scored),
-			p.set, statusOpen, p.version, u.now, u.now, u.expires, p.writer, p.writer, string(p.body))
+		b.last = p.id
+		u.fresh[p.scope] = b
 		if p.mark != nil {
 			if _, err := u.tx.ExecContext(u.ctx, "DELETE FROM marks WHERE hash = ?", p.mark); err != nil {
 				return 0, err
 			}
 		}
 	}
-	res, err := u.execInsert(len(rows))
-	if err != nil {
-		return 0, err
-	}
-	n, err := res.RowsAffected()
-	return int(n), err
-}
-
-func (u *upsert) execInsert(rows int) (sql.Result, error) {
-	if rows < groupRows {
-		return u.tx.ExecContext(u.ctx, insertQuery(rows), u.args...)
-	}
-	if u.insertStmt == nil {
-		stmt, err := u.tx.PrepareContext(u.ctx, insertQuery(groupRows))
-		if err != nil {
-			return nil, err
-		}
-		u.insertStmt = stmt
-	}
-	return u.insertStmt.ExecContext(u.ctx, u.args...)
-}
-
-func insertQuery(rows int) string {
-	row := "(?" + strings.Repeat(",?", insertWidth-1) + "),"
-	return "INSERT INTO candidates (" + insertColumns + ") VALUES " + strings.TrimSuffix(strings.Repeat(row, rows), ",") +
-		" ON CONFLICT (customer, scope, subject_type, subject_id) DO NOTHING"
+	return u.inserter.insert(u, rows)
 }
 
 func (u *upsert) find(p pending) (row stored, found bool, err error) {
@@ -463,17 +450,13 @@ func (u *upsert) reopen(p pending, row stored) error {
 	if u.opts.DryRun {
 		return nil
 	}
+	if err := u.addBlock(row.scope, block{row.id, row.id}); err != nil {
+		return err
+	}
 	c := u.batch[p.index]
 	_, err := u.tx.ExecContext(u.ctx, `UPDATE candidates SET event_at = ?, score = ?, bucket = ?, channel_set = ?, version = version + 1,
 		status = 0, created_at = ?, updated_at = MAX(updated_at, ?), expires_at = ?, closed_at = NULL, closed_channel = NULL,
 		writer = ?, creator = ?, body = ? WHERE id = ?`,
 		c.EventDate.UnixMicro(), nullScore(c), bucketOf(c.Score, c.Scored), p.set, u.now, u.now, u.expires, p.writer, p.writer, string(p.body), row.id)
 	return err
-}
-
-func nullScore(c *ceap.Candidate) any {
-	if !c.Scored {
-		return nil
-	}
-	return c.Score
 }
