@@ -1,13 +1,13 @@
 package app
 
 import (
-	"slices"
-	"strings"
+	"context"
+	"errors"
 	"time"
 
-	"github.com/ceap-platform/ceap"
 	"github.com/ceap-platform/ceap/internal/pipeline"
 	"github.com/ceap-platform/ceap/internal/program"
+	"github.com/ceap-platform/ceap/scorer"
 )
 
 // definition opens a program for a run whose clock is asOf; the wall clock if it
@@ -19,52 +19,19 @@ func (a *App) definition(p *program.Program, asOf time.Time) (*pipeline.Definiti
 	if asOf.IsZero() {
 		asOf = a.now()
 	}
-	asOf = asOf.UTC()
-	o := a.options()
-	o.Env.AsOf = asOf
-	p = a.standIns(p)
-	parts, err := p.Open(o)
-	if err != nil {
-		return nil, err
+	standIns := map[string]pipeline.StandIn{}
+	for id, m := range a.config.Models {
+		standIns[id] = pipeline.StandIn{ModelType: m.ModelType, Config: m.Config}
 	}
-	d := &pipeline.Definition{
-		ProgramID: p.ProgramID, ProgramName: p.Name, Marketplace: p.Marketplace, Hash: p.Hash, Enabled: p.Enabled,
-		TTL: p.TTL(), ReopenAfter: p.ReopenAfter(), Zone: p.Timezone, Rules: p.Rules(asOf), MaxErrorRate: p.MaxErrorRate,
-		ExpectRows: p.ExpectRows, LeftOut: p.LeftOut(),
-	}
-	for _, problem := range p.Problems.Warnings() {
-		d.Warnings = append(d.Warnings, problem.String())
-	}
-	for _, c := range parts.Connectors {
-		d.Sources = append(d.Sources, pipeline.Source{ID: c.Entry.ID, Connector: c.Plugin})
-	}
-	for _, f := range parts.Filters {
-		d.Filters = append(d.Filters, pipeline.Filter{ID: f.Entry.ID, Filter: f.Plugin})
-	}
-	for _, m := range parts.Models {
-		e := m.Entry
-		d.Models = append(d.Models, pipeline.Model{
-			ID: e.ID, Scorer: m.Plugin, Weight: e.Weight, Fallback: e.FallbackScore, Min: e.Scale.Min, Max: e.Scale.Max,
-		})
-	}
-	return d, nil
+	return pipeline.Open(p, a.options(), standIns, asOf.UTC())
 }
 
-// standIns returns the program with the models that the deployment answers for
-// in place of its own (D58), without the warnings about those.
-func (a *App) standIns(p *program.Program) *program.Program {
-	own := *p
-	own.Models = slices.Clone(p.Models)
-	for i, m := range own.Models {
-		standIn, ok := a.config.Models[m.ID]
-		if !ok {
-			continue
-		}
-		own.Problems = slices.DeleteFunc(slices.Clone(own.Problems), func(problem ceap.Problem) bool {
-			return problem.Warning && m.Node != nil && (problem.Path == m.Node.Path || strings.HasPrefix(problem.Path, m.Node.Path+"."))
-		})
-		own.Models[i].Type, own.Models[i].Config = standIn.ModelType, standIn.Config
-		own.Models[i].Scale = program.Scale{Min: 0, Max: 1}
+// lacks returns what a model needs and does not have (D58); "" if it has all. It
+// asks the model about nobody.
+func lacks(ctx context.Context, m pipeline.Model) (need string, err error) {
+	err = m.Scorer.Score(ctx, nil, nil)
+	if missing, ok := errors.AsType[*scorer.NotConfigured](err); ok {
+		return missing.Need, nil
 	}
-	return &own
+	return "", err
 }

@@ -1,6 +1,7 @@
 package app
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -14,7 +15,7 @@ import (
 	"github.com/ceap-platform/ceap/connector"
 	"github.com/ceap-platform/ceap/internal/pipeline"
 	"github.com/ceap-platform/ceap/internal/program"
-	"github.com/ceap-platform/ceap/scorer"
+	"github.com/ceap-platform/ceap/store"
 )
 
 // Diagnosis is what a look at a program and its surroundings found.
@@ -48,6 +49,14 @@ func (d *Diagnosis) Failed() (failed, onlySurroundings bool) {
 
 func (d *Diagnosis) add(c connector.Check) { d.Checks = append(d.Checks, DiagnosisCheck{Check: c}) }
 
+// has reports whether an earlier check says the same warning: a connector gives
+// its advice both to the document's check and to its own.
+func (d *Diagnosis) has(c connector.Check) bool {
+	return c.Status == connector.CheckWarning && slices.ContainsFunc(d.Checks, func(earlier DiagnosisCheck) bool {
+		return strings.HasSuffix(earlier.Detail, c.Detail)
+	})
+}
+
 func (d *Diagnosis) surroundings(c connector.Check) {
 	d.Checks = append(d.Checks, DiagnosisCheck{Check: c, Surroundings: true})
 }
@@ -72,10 +81,7 @@ func (a *App) Doctor(ctx context.Context, name, marketplace string, rng *ceap.Da
 		return d, nil
 	}
 	d.Marketplace = p.Marketplace
-	d.DateRange = a.request(p, "").Range
-	if rng != nil {
-		d.DateRange = *rng
-	}
+	d.DateRange = a.diagnosisRange(ctx, p, rng)
 	a.checkSwitch(ctx, &d, p)
 	definition, err := a.definition(p, a.now())
 	if err == nil {
@@ -93,6 +99,19 @@ func (a *App) Doctor(ctx context.Context, name, marketplace string, rng *ceap.Da
 	}
 	a.checkTemplates(&d, p)
 	return d, nil
+}
+
+// diagnosisRange returns the range to look at: the one asked for, else that of
+// the latest run, about which people ask most, else yesterday and today.
+func (a *App) diagnosisRange(ctx context.Context, p *program.Program, rng *ceap.DateRange) ceap.DateRange {
+	if rng != nil {
+		return *rng
+	}
+	// Without a store there is no latest run; another check says so.
+	if runs, err := a.Runs(ctx, store.RunQuery{ProgramID: p.ProgramID, Marketplace: p.Marketplace, Limit: 1}); err == nil && len(runs) > 0 {
+		return runs[0].DateRange
+	}
+	return a.request(p, "").Range
 }
 
 // checkSurroundings looks at the store and at the folder for temporary files.
@@ -176,6 +195,9 @@ func (a *App) checkSource(ctx context.Context, d *Diagnosis, p *program.Program,
 	req.Range = d.DateRange
 	if checker, ok := source.Connector.(connector.Checker); ok {
 		for _, check := range checker.Check(ctx, req) {
+			if d.has(check) {
+				continue
+			}
 			check.Name = source.ID + ": " + check.Name
 			d.add(check)
 		}
@@ -206,7 +228,7 @@ func requiredFields(name string, notes []ceap.MappingNote) connector.Check {
 			missing = append(missing, target)
 			continue
 		}
-		from = append(from, target+" from "+notes[i].How+" "+notes[i].Source)
+		from = append(from, fmt.Sprintf("%s from %s %q", target, notes[i].How, notes[i].Source))
 	}
 	if len(missing) > 0 {
 		return connector.Check{
@@ -217,19 +239,17 @@ func requiredFields(name string, notes []ceap.MappingNote) connector.Check {
 	return connector.Check{Name: name, Status: connector.CheckOK, Detail: strings.Join(from, ", ")}
 }
 
-// checkModel asks a model about nobody, which one that lacks what it needs
-// cannot answer.
+// checkModel says whether a model has what it needs.
 func (d *Diagnosis) checkModel(ctx context.Context, m pipeline.Model) {
 	name := "model " + m.ID
-	err := m.Scorer.Score(ctx, nil, nil)
-	var missing *scorer.NotConfigured
+	need, err := lacks(ctx, m)
 	switch {
-	case errors.As(err, &missing):
-		d.add(connector.Check{Name: name, Status: connector.CheckWarning, Detail: ceap.ReasonModelNotConfigured + ": candidates stay without its score", Remedy: missing.Need})
 	case err != nil:
 		d.add(checkOf(name, err))
+	case need != "":
+		d.add(connector.Check{Name: name, Status: connector.CheckWarning, Detail: ceap.ReasonModelNotConfigured + ": candidates stay without its score", Remedy: need})
 	default:
-		d.add(connector.Check{Name: name, Status: connector.CheckOK, Detail: "it answers"})
+		d.add(connector.Check{Name: name, Status: connector.CheckOK, Detail: cmp.Or(m.Note, "it has what it needs")})
 	}
 }
 

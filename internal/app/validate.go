@@ -137,6 +137,14 @@ func (a *App) validate(ctx context.Context, p *program.Program) Validation {
 		v.Problems = append(v.Problems, problemsOf(err, p.Source)...)
 		return v
 	}
+	for _, m := range d.Models {
+		if need, err := lacks(ctx, m); err == nil && need != "" {
+			v.Problems = append(v.Problems, ceap.Problem{
+				Position: modelPlace(p, m.ID), Path: fmt.Sprintf("model %q", m.ID), Warning: true,
+				Message: ceap.ReasonModelNotConfigured + ": candidates stay without its score", Hint: need,
+			})
+		}
+	}
 	for _, source := range d.Sources {
 		notes, warnings, err := a.fields(ctx, p, source)
 		v.Fields = append(v.Fields, notes...)
@@ -152,6 +160,16 @@ func (a *App) validate(ctx context.Context, p *program.Program) Validation {
 		}
 	}
 	return v
+}
+
+// modelPlace returns where the program names the model.
+func modelPlace(p *program.Program, id string) ceap.Position {
+	for _, m := range p.Models {
+		if m.ID == id && m.Node != nil {
+			return m.Node.Pos
+		}
+	}
+	return p.Source
 }
 
 // uncheckedError says why fields cannot be told without being wrong.
