@@ -47,8 +47,8 @@ the disk. What is not right comes with what to do.`,
 		},
 	}
 	c.Flags().StringVar(&marketplace, "marketplace", "", "the marketplace; may be left out if the program has one")
-	c.Flags().Var(&start, "start", "first day to look at (default: yesterday)")
-	c.Flags().Var(&end, "end", "last day (default: today)")
+	c.Flags().Var(&start, "start", "first day to look at (default: that of the latest run, else yesterday)")
+	c.Flags().Var(&end, "end", "last day, inclusive (default: that of the latest run, else today)")
 	s.completePrograms(c, "")
 	return c
 }
@@ -73,15 +73,11 @@ func writeDiagnosis(w io.Writer, d *app.Diagnosis, p paint) error {
 	}
 	b.WriteString("\n")
 	count := map[string]int64{}
-	width := 0
-	for _, c := range d.Checks {
-		width = max(width, len(c.Name))
-	}
 	for _, c := range d.Checks {
 		count[c.Status]++
-		fmt.Fprintf(&b, "  %s  %-*s  %s\n", checkMark(p, c.Status), width, c.Name, strings.ReplaceAll(c.Detail, "\n", "\n"+strings.Repeat(" ", width+13)))
+		fmt.Fprintf(&b, "  %s  %s: %s\n", checkMark(p, c.Status), p.bold(c.Name), strings.ReplaceAll(c.Detail, "\n", "\n           "))
 		if c.Remedy != "" {
-			fmt.Fprintf(&b, "%sdo: %s\n", strings.Repeat(" ", width+13), c.Remedy)
+			b.WriteString("           do: " + c.Remedy + "\n")
 		}
 	}
 	fmt.Fprintf(&b, "%s ok, %s, %s failed\n", thousands(count[connector.CheckOK]), plural(count[connector.CheckWarning], "warning"), thousands(count[connector.CheckFailed]))

@@ -156,13 +156,23 @@ func (r *report) mappings() {
 func mappingTable(notes []ceap.MappingNote) *table {
 	t := newTable("CONNECTOR", "FIELD", "COMES FROM", "")
 	for _, note := range notes {
-		source := note.How
-		if note.Source != "" && note.How != "absent" {
-			source += " " + note.Source
-		}
-		t.row(note.ConnectorID, note.Target, source, note.Note)
+		t.row(note.ConnectorID, note.Target, sourceText(note), note.Note)
 	}
 	return t
+}
+
+// sourceText says in words where a value comes from.
+func sourceText(note ceap.MappingNote) string {
+	switch note.How {
+	case "column":
+		return "column " + note.Source
+	case "constant":
+		return fmt.Sprintf("constant %q", note.Source)
+	case "run":
+		return "the run"
+	default:
+		return note.How
+	}
 }
 
 func (r *report) section(title string, t *table) {
@@ -184,7 +194,7 @@ func (r *report) notes() {
 		r.b.WriteString("left out: " + part + "\n")
 	}
 	for _, warning := range r.result.Warnings {
-		r.b.WriteString(r.paint.yellow("warning: ") + warning + "\n")
+		r.b.WriteString(r.paint.yellow("warning: ") + strings.Replace(warning, "warning: ", "", 1) + "\n")
 	}
 }
 
