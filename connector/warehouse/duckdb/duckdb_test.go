@@ -66,6 +66,25 @@ func TestEngine_KeepsNamesAndOrderWhenItCasts(t *testing.T) {
 	}
 }
 
+func TestEngine_KnowsTypesThatDependOnAValue(t *testing.T) {
+	t.Parallel()
+	f := newFolder(t)
+	c := f.connectorWith(settings(), warehouse.Config{
+		Database: database, MaxWaitSeconds: 60,
+		Query: "SELECT '{marketplace}' AS m, ['{startDate}'] AS l, count(*) AS n FROM range(10000000) a, range(10000000) b GROUP BY ALL",
+	})
+	columns, err := c.Describe(t.Context(), request())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := types(result{columns: columns}); got != "m VARCHAR, l LIST, n BIGINT" {
+		t.Errorf("columns %s", got)
+	}
+	if got := f.must("SELECT '{marketplace}' AS m, ['{startDate}'] AS l"); got.rows[0] != "US|[2026-01-26]" {
+		t.Errorf("rows %v", got.rows)
+	}
+}
+
 func TestEngine_LimitsMemory(t *testing.T) {
 	t.Parallel()
 	f := newFolder(t)

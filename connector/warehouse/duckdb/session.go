@@ -182,15 +182,13 @@ func (s *session) prepareBound(ctx context.Context, sql string) (*statement, []c
 	if err != nil {
 		return nil, nil, err
 	}
-	for _, p := range s.statement.Params {
-		if err := st.bind(p.Name, p.Value); err != nil {
-			st.close()
-			return nil, nil, err
-		}
+	if err := s.bindAll(st); err != nil {
+		st.close()
+		return nil, nil, err
 	}
 	columns, ok := st.columns()
-	if !ok { // a type depends on a parameter, and DuckDB knows it once it runs
-		if columns, err = s.boundColumns(ctx, st); err != nil {
+	if !ok { // a type depends on a parameter's, as in SELECT $x
+		if columns, err = s.boundColumns(ctx, sql); err != nil {
 			st.close()
 			return nil, nil, err
 		}
@@ -198,13 +196,35 @@ func (s *session) prepareBound(ctx context.Context, sql string) (*statement, []c
 	return st, columns, nil
 }
 
-func (s *session) boundColumns(ctx context.Context, st *statement) ([]column, error) {
+// boundColumns returns the columns that a query has once its parameters have
+// values. It runs the query for none of its rows.
+func (s *session) boundColumns(ctx context.Context, sql string) ([]column, error) {
+	const before = "SELECT * FROM (\n"
+	s.shift += len(before)
+	defer func() { s.shift -= len(before) }()
+	st, err := s.prepare(before + sql + "\n) LIMIT 0")
+	if err != nil {
+		return nil, err
+	}
+	defer st.close()
+	if err := s.bindAll(st); err != nil {
+		return nil, err
+	}
 	c, err := st.run(ctx)
 	if err != nil {
 		return nil, err
 	}
 	defer c.close()
 	return c.columns, nil
+}
+
+func (s *session) bindAll(st *statement) error {
+	for _, p := range s.statement.Params {
+		if err := st.bind(p.Name, p.Value); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // asText wraps the query so that its columns of other than native types become
