@@ -27,8 +27,8 @@ type field struct {
 //	enum=a|b     the texts that are allowed
 //	min=0,max=1  bounds, inclusive, of a number or duration
 //
-// Of a list or an object of values, enum, min and max are about its entries and
-// nonempty about itself.
+// Of a list or an object of values, enum, min and max are about its entries, and
+// nonempty about itself and its entries.
 type rule struct {
 	required bool
 	nonempty bool
@@ -37,7 +37,10 @@ type rule struct {
 }
 
 // entry returns the rule of a list's or object's entries.
-func (r rule) entry() rule { return rule{enum: r.enum, min: r.min, max: r.max} }
+func (r rule) entry() rule {
+	r.required = false
+	return r
+}
 
 // fieldsOf returns the keys of a struct type, with those of embedded structs in
 // their place. It panics for tags that nobody can obey: they are mistakes of

@@ -6,6 +6,7 @@ import (
 	"maps"
 	"reflect"
 	"slices"
+	"strings"
 
 	"github.com/ceap-platform/ceap/plugin"
 )
@@ -19,25 +20,18 @@ import (
 // check themselves, and what is missing from a document whose overrides could
 // supply it.
 func JSONSchema(plugins plugin.Set) []byte {
-	whole := wholeSchema(plugins)
-	partial := partialSchema(whole)
-	override := maps.Clone(partial)
-	properties := maps.Clone(asMap(override["properties"]))
-	for _, key := range identityKeys() {
-		delete(properties, key)
-	}
-	override["properties"] = properties
+	w := schemaWriter{defs: map[string]any{}}
+	whole := w.whole(plugins)
+	partial := w.partial(whole)
+	override := map[string]any{"$ref": "#/$defs/partial", "properties": never(identityKeys())}
 
 	whole["required"] = []string{"dataConnectors", "programId"}
 	dataConnectors := maps.Clone(asMap(asMap(whole["properties"])["dataConnectors"]))
 	dataConnectors["minItems"] = 1
 	asMap(whole["properties"])["dataConnectors"] = dataConnectors
+	asMap(asMap(partial["properties"])["marketplaceOverrides"])["additionalProperties"] = map[string]any{"$ref": "#/$defs/override"}
 
-	partial["required"] = []string{"programId"}
-	asMap(partial["properties"])["marketplaceOverrides"] = map[string]any{
-		"description": description(whole, "marketplaceOverrides"), "type": "object",
-		"additionalProperties": map[string]any{"$ref": "#/$defs/override"},
-	}
+	w.defs["whole"], w.defs["partial"], w.defs["override"] = whole, partial, override
 	schema := map[string]any{
 		"$schema":     "https://json-schema.org/draft/2020-12/schema",
 		"title":       "CEAP program",
@@ -45,9 +39,9 @@ func JSONSchema(plugins plugin.Set) []byte {
 		"type":        "object",
 		"anyOf":       []any{map[string]any{"required": []string{"marketplace"}}, map[string]any{"required": []string{"marketplaces"}}},
 		"if":          map[string]any{"required": []string{"marketplaceOverrides"}},
-		"then":        map[string]any{"$ref": "#/$defs/partial"},
+		"then":        map[string]any{"$ref": "#/$defs/partial", "required": []string{"programId"}},
 		"else":        map[string]any{"$ref": "#/$defs/whole"},
-		"$defs":       map[string]any{"whole": whole, "partial": partial, "override": override},
+		"$defs":       w.defs,
 	}
 	var b bytes.Buffer
 	enc := json.NewEncoder(&b)
@@ -62,32 +56,43 @@ func asMap(v any) map[string]any {
 	return m
 }
 
-func description(schema map[string]any, key string) any {
-	return asMap(asMap(schema["properties"])[key])["description"]
+// never returns a schema's properties that no document may have.
+func never(keys []string) map[string]any {
+	properties := map[string]any{}
+	for _, key := range keys {
+		properties[key] = false
+	}
+	return properties
 }
 
-// wholeSchema describes the document of a program without overrides.
-func wholeSchema(plugins plugin.Set) map[string]any {
+// schemaWriter collects the configurations of plug-ins, which several places
+// refer to.
+type schemaWriter struct {
+	defs map[string]any
+}
+
+// whole describes a document without overrides. What must be there is up to the
+// caller.
+func (w *schemaWriter) whole(plugins plugin.Set) map[string]any {
 	whole := plugin.Schema(newDocument())
 	properties := asMap(whole["properties"])
 	delete(whole, "required")
-	eligibility := asMap(properties["defaultEligibility"])
-	never := map[string]any{"media": false}
+	eligibility := never([]string{"media"})
 	for _, channel := range consentChannels() {
-		never[channel] = map[string]any{"const": false}
+		eligibility[channel] = map[string]any{"const": false}
 	}
-	eligibility["properties"] = never
+	asMap(properties["defaultEligibility"])["properties"] = eligibility
 
-	discriminate(asMap(properties["dataConnectors"]), connectorPart(), variants(plugins.Connectors))
+	w.discriminate(asMap(properties["dataConnectors"]), connectorPart(), variants(plugins.Connectors))
 	chain := asMap(asMap(properties["filterChain"])["properties"])
-	discriminate(asMap(chain["filters"]), filterPart(), variants(plugins.Filters))
-	discriminate(asMap(properties["scoringModels"]), modelPart(), variants(plugins.Scorers))
+	w.discriminate(asMap(chain["filters"]), filterPart(), variants(plugins.Filters))
+	w.discriminate(asMap(properties["scoringModels"]), modelPart(), variants(plugins.Scorers))
 	var channels []variant
 	for _, t := range channelTypes() {
 		config := reflect.ValueOf(channelConfigOf(t)).Elem().Interface()
 		channels = append(channels, variant{names: []string{t}, config: config})
 	}
-	discriminate(asMap(properties["channels"]), channelPart(), channels)
+	w.discriminate(asMap(properties["channels"]), channelPart(), channels)
 	return whole
 }
 
@@ -109,7 +114,7 @@ func variants[T any](plugins []plugin.Of[T]) []variant {
 
 // discriminate makes the schema of a section's list say which configuration
 // belongs to which type.
-func discriminate(list map[string]any, e entry, variants []variant) {
+func (w *schemaWriter) discriminate(list map[string]any, e entry, variants []variant) {
 	item := asMap(list["items"])
 	properties := asMap(item["properties"])
 	keys := []string{e.config}
@@ -122,26 +127,11 @@ func discriminate(list map[string]any, e entry, variants []variant) {
 	var cases []any
 	for _, v := range variants {
 		names = append(names, v.names...)
-		config := plugin.Schema(v.config)
-		if v.summary != "" {
-			config["description"] = v.summary
-		}
-		then := map[string]any{}
-		configs := map[string]any{}
-		var one []any
-		for _, key := range keys {
-			configs[key] = config
-			one = append(one, map[string]any{"required": []string{key}})
-		}
-		then["properties"] = configs
-		if config["required"] != nil {
-			then["anyOf"] = one
-		}
 		cases = append(cases, map[string]any{
 			"if": map[string]any{
 				"properties": map[string]any{e.typeKey: map[string]any{"enum": v.names}}, "required": []string{e.typeKey},
 			},
-			"then": then,
+			"then": w.configOf(v, e, keys),
 		})
 	}
 	typ := asMap(properties[e.typeKey])
@@ -154,54 +144,97 @@ func discriminate(list map[string]any, e entry, variants []variant) {
 	}
 }
 
-// partialSchema returns a schema of documents that are to be merged: only ids
-// must be there. It is a copy in all parts that differ.
-func partialSchema(s map[string]any) map[string]any {
-	out := map[string]any{}
+// configOf demands the configuration of a type, under one of the keys.
+func (w *schemaWriter) configOf(v variant, e entry, keys []string) map[string]any {
+	config := plugin.Schema(v.config)
+	if v.summary != "" {
+		config["description"] = v.summary
+	}
+	name := e.kind + "." + v.names[0]
+	w.defs[name] = config
+	properties := map[string]any{}
+	var one []any
+	for _, key := range keys {
+		properties[key] = map[string]any{"$ref": "#/$defs/" + name}
+		one = append(one, map[string]any{"required": []string{key}})
+	}
+	then := map[string]any{"properties": properties}
+	if config["required"] != nil {
+		then["anyOf"] = one
+	}
+	return then
+}
+
+// partial returns a schema of documents that are to be merged: only ids must be
+// there. It is a copy in all parts that differ.
+func (w *schemaWriter) partial(s map[string]any) map[string]any {
+	out := maps.Clone(s)
 	for key, v := range s {
 		switch key {
 		case "required":
 			names, _ := v.([]string)
-			ids := slices.DeleteFunc(slices.Clone(names), func(name string) bool {
-				return !slices.Contains([]string{"connectorId", "filterId", "modelId"}, name)
-			})
-			if len(ids) > 0 {
+			delete(out, key)
+			if ids := idsAmong(names); len(ids) > 0 {
 				out[key] = ids
 			}
 		case "properties":
 			properties := map[string]any{}
 			for name, inner := range asMap(v) {
-				properties[name] = partialOf(inner)
+				properties[name] = w.partialOf(inner)
 			}
 			out[key] = properties
 		case "items", "additionalProperties", "then":
-			out[key] = partialOf(v)
+			out[key] = w.partialOf(v)
+		case "$ref":
+			out[key] = w.partialRef(v)
 		case "allOf", "anyOf":
 			cases, _ := v.([]any)
-			if onlyRequire(cases) {
-				continue
+			delete(out, key)
+			if !onlyRequire(cases) {
+				out[key] = w.partialCases(cases)
 			}
-			list := make([]any, len(cases))
-			for i, inner := range cases {
-				list[i] = partialOf(inner)
-			}
-			out[key] = list
-		default:
-			out[key] = v
 		}
 	}
 	return out
+}
+
+func (w *schemaWriter) partialCases(cases []any) []any {
+	out := make([]any, len(cases))
+	for i, inner := range cases {
+		out[i] = w.partialOf(inner)
+	}
+	return out
+}
+
+func (w *schemaWriter) partialOf(v any) any {
+	if m, ok := v.(map[string]any); ok {
+		return w.partial(m)
+	}
+	return v
+}
+
+// partialRef returns a reference to the partial form of a configuration: itself
+// if nothing must be there.
+func (w *schemaWriter) partialRef(ref any) any {
+	text, _ := ref.(string)
+	name := strings.TrimPrefix(text, "#/$defs/")
+	partial := w.partial(asMap(w.defs[name]))
+	if reflect.DeepEqual(partial, w.defs[name]) {
+		return ref
+	}
+	w.defs[name+".partial"] = partial
+	return text + ".partial"
+}
+
+// idsAmong returns those of the keys that tell which entry is meant.
+func idsAmong(keys []string) []string {
+	return slices.DeleteFunc(slices.Clone(keys), func(key string) bool {
+		return !slices.Contains([]string{"connectorId", "filterId", "modelId"}, key)
+	})
 }
 
 // onlyRequire reports whether the cases demand keys, which no partial document
 // must have.
 func onlyRequire(cases []any) bool {
 	return len(cases) > 0 && asMap(cases[0])["required"] != nil
-}
-
-func partialOf(v any) any {
-	if m, ok := v.(map[string]any); ok {
-		return partialSchema(m)
-	}
-	return v
 }
