@@ -16,6 +16,8 @@ import (
 	"github.com/ceap-platform/ceap/internal/program"
 )
 
+//go:generate go test . -run IsUpToDate -update
+
 //nolint:gochecknoglobals // flags of tests are global
 var update = flag.Bool("update", false, "rewrite program.schema.json")
 

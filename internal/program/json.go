@@ -13,10 +13,10 @@ import (
 	"github.com/ceap-platform/ceap/plugin"
 )
 
-// parseJSON reads the document of src, after the first skip bytes.
-func parseJSON(src *source, skip int) (*plugin.Node, ceap.Problems) {
-	r := jsonReader{src: src, place: newPlacer(src, skip), start: skip}
-	return r.read(src.data[skip:], "")
+// parseJSON reads the document of src.
+func parseJSON(src *source) (*plugin.Node, ceap.Problems) {
+	r := jsonReader{src: src, place: newPlacer(src), start: src.start}
+	return r.read(src.data[src.start:], "")
 }
 
 type jsonReader struct {
@@ -155,11 +155,11 @@ func parseInside(src *source, n *plugin.Node) (*plugin.Node, ceap.Problems) {
 	if at, ok := src.literals[n]; ok {
 		offsets = literalOffsets(src.data, at, n.Text)
 	}
-	r := jsonReader{src: src, place: newPlacer(src, 0), inside: true}
+	r := jsonReader{src: src, place: newPlacer(src), inside: true}
 	if len(offsets) > 0 {
 		r.place.offsets = offsets
 	} else {
-		r.place = newPlacer(&source{file: src.file}, 0)
+		r.place = newPlacer(&source{file: src.file})
 		r.place.line, r.place.column = n.Pos.Line, n.Pos.Column
 	}
 	return r.read([]byte(n.Text), n.Path)

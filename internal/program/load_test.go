@@ -111,6 +111,18 @@ func TestLoad_GuideItem(t *testing.T) {
 			t.Errorf("workGroup is said to be at %s, where it reads %.20s", at, rest)
 		}
 	})
+	t.Run("a byte order mark moves nothing", func(t *testing.T) {
+		t.Parallel()
+		text := "\ufeff" + strings.Join(strings.Fields(string(readFile(t, "guide/put-item.json"))), " ")
+		marked, err := program.Load("put-item.json", []byte(text), options()).Program("US")
+		if err != nil {
+			t.Fatal(err)
+		}
+		at := marked.Connectors[0].Config.Get("workGroup").Pos
+		if rest := []rune(text)[at.Column:]; at.Line != 1 || !strings.HasPrefix(string(rest), `\"primary\"`) {
+			t.Errorf("workGroup is said to be at %s, where it reads %.20s", at, string(rest))
+		}
+	})
 	t.Run("it says the same as its document in a file", func(t *testing.T) {
 		t.Parallel()
 		if again := load(t, "again.json", string(p.Document)); again.Hash != p.Hash {

@@ -34,6 +34,7 @@ func Parse(file string, data []byte) (*plugin.Node, ceap.Problems) {
 type source struct {
 	file     string
 	data     []byte
+	start    int                  // where the text starts, after a byte order mark
 	literals map[*plugin.Node]int // where a JSON text starts, at its quote
 }
 
@@ -42,23 +43,23 @@ func parse(file string, data []byte) (*plugin.Node, *source, ceap.Problems) {
 	if len(data) > maxBytes {
 		return nil, src, ceap.Problems{src.whole("is larger than 1 MiB", "move long texts out of the program")}
 	}
-	start := 0
 	if bytes.HasPrefix(data, []byte("\ufeff")) {
-		start = len("\ufeff")
+		src.start = len("\ufeff")
 	}
+	text := data[src.start:]
 	if i := invalidUTF8(data); i >= 0 {
 		p := src.whole("is not UTF-8 text", "save it as UTF-8")
-		p.Position = newPlacer(src, 0).at(i)
+		p.Position = newPlacer(src).at(i)
 		return nil, src, ceap.Problems{p}
 	}
-	if len(bytes.TrimSpace(data[start:])) == 0 {
+	if len(bytes.TrimSpace(text)) == 0 {
 		return nil, src, ceap.Problems{src.whole("is empty", "write a program into it")}
 	}
-	if isYAML(file, data[start:]) {
-		node, problems := parseYAML(src, data[start:])
+	if isYAML(file, text) {
+		node, problems := parseYAML(src, text)
 		return node, src, problems
 	}
-	node, problems := parseJSON(src, start)
+	node, problems := parseJSON(src)
 	return node, src, problems
 }
 
@@ -95,15 +96,14 @@ func invalidUTF8(data []byte) int {
 // placer turns offsets into positions. It is fast when offsets grow.
 type placer struct {
 	src     *source
-	skip    int   // the length of a byte order mark, which is in no column
 	offsets []int // of a text inside the document: the document's offset of each byte, and of the end
 	offset  int
 	line    int
 	column  int
 }
 
-func newPlacer(src *source, skip int) *placer {
-	return &placer{src: src, skip: skip, offset: skip, line: 1, column: 1}
+func newPlacer(src *source) *placer {
+	return &placer{src: src, offset: src.start, line: 1, column: 1}
 }
 
 // at returns the position of an offset, at most the length of the text.
@@ -113,7 +113,7 @@ func (p *placer) at(offset int) ceap.Position {
 	}
 	offset = min(offset, len(p.src.data))
 	if offset < p.offset {
-		p.offset, p.line, p.column = p.skip, 1, 1
+		p.offset, p.line, p.column = p.src.start, 1, 1
 	}
 	if passed := p.src.data[p.offset:max(p.offset, offset)]; len(passed) > 0 {
 		if last := bytes.LastIndexByte(passed, '\n'); last >= 0 {
