@@ -67,7 +67,7 @@ func TestMusic_CDNOW(t *testing.T) {
 	if data == "" {
 		t.Skip("left out: the CDNOW purchases; set CEAP_TESTDATA to the folder that holds cdnow/purchases.csv")
 	}
-	purchases := filepath.Join(data, "cdnow", "purchases.csv")
+	purchases := filepath.Join(data, "cdnow")
 	a := open(t, "music", purchases)
 	// Counted with awk: the orders of March 1997 that are worth $20 or more.
 	r := run{"music-feedback", "US", "1997-03-01", "1997-03-31", ceap.Counts{Extracted: 6452, Stored: 6452, Created: 6452}}
@@ -76,7 +76,8 @@ func TestMusic_CDNOW(t *testing.T) {
 	r.check(t, a)
 }
 
-// open opens a copy of an example, whose folder stays as it is.
+// open opens a copy of an example, whose folder stays as it is. The files of the
+// folder purchases, if it is not "", replace the music shop's.
 func open(t *testing.T, folder, purchases string) *app.App {
 	t.Helper()
 	dir := t.TempDir()
@@ -87,11 +88,10 @@ func open(t *testing.T, folder, purchases string) *app.App {
 		t.Fatal(err)
 	}
 	if purchases != "" {
-		data, err := os.ReadFile(purchases)
-		if err != nil {
+		if err := os.Remove(filepath.Join(dir, "warehouse/music/purchases/purchases.csv")); err != nil {
 			t.Fatal(err)
 		}
-		if err := os.WriteFile(filepath.Join(dir, "warehouse/music/purchases/purchases.csv"), data, 0o600); err != nil {
+		if err := os.CopyFS(filepath.Join(dir, "warehouse/music/purchases"), os.DirFS(purchases)); err != nil {
 			t.Fatal(err)
 		}
 	}

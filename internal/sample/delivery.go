@@ -35,8 +35,13 @@ type deliveryRow struct {
 // makeCatalog returns n products, the best-selling first.
 func makeCatalog(d dice, n int) []product {
 	categories := []choice{
-		{"Books", 0.22}, {"Kitchen", 0.2}, {"Clothing", 0.18}, {"Electronics", 0.14},
-		{"Toys", 0.1}, {"Garden", 0.09}, {"Beauty", 0.07},
+		{"Books", 0.22},
+		{"Kitchen", 0.2},
+		{"Clothing", 0.18},
+		{"Electronics", 0.14},
+		{"Toys", 0.1},
+		{"Garden", 0.09},
+		{"Beauty", 0.07},
 	}
 	medians := map[string]float64{
 		"Books": 14, "Kitchen": 27, "Clothing": 33, "Electronics": 85, "Toys": 22, "Garden": 38, "Beauty": 17,
@@ -104,8 +109,8 @@ func (d *deliveryMaker) fill(n, i int, row *deliveryRow) {
 		CustomerID: who.id, ProductID: what.id, OrderID: fmt.Sprintf("ORD-%08d", n+1),
 		DeliveryDate: d.date, ProductCategory: what.category, Marketplace: who.marketplace,
 		OrderValue:    cents(what.price * float64(d.quantity())),
-		EmailEligible: boolPointer(who.email && !d.chance(0.03)), // mails to some bounce
-		SMSEligible:   boolPointer(who.sms),
+		EmailEligible: new(who.email && !d.chance(0.03)), // mails to some bounce
+		SMSEligible:   new(who.sms),
 		EmailOptIn:    who.email,
 		DeliveryStatus: d.choose([]choice{
 			{"DELIVERED", 0.93}, {"RETURNED", 0.04}, {"IN_TRANSIT", 0.02}, {"LOST", 0.01},
@@ -169,6 +174,3 @@ func (d *deliveryMaker) soil(row *deliveryRow) {
 		row.EmailEligible = nil
 	}
 }
-
-// boolPointer returns a pointer to b.
-func boolPointer(b bool) *bool { return &b }

@@ -6,6 +6,7 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/ceap-platform/ceap"
@@ -79,11 +80,11 @@ func (f *folder) mkdir(name string) error {
 		missing = append(missing, at)
 		at = filepath.Dir(at)
 	}
-	for i := len(missing) - 1; i >= 0; i-- {
-		if err := os.Mkdir(missing[i], 0o755); err != nil { //nolint:gosec // G301: a project is for others to read
+	for _, dir := range slices.Backward(missing) {
+		if err := os.Mkdir(dir, 0o755); err != nil { //nolint:gosec // G301: a project is for others to read
 			return f.done(name, err)
 		}
-		f.made = append(f.made, missing[i])
+		f.made = append(f.made, dir)
 	}
 	return nil
 }
@@ -98,8 +99,8 @@ func (f *folder) done(name string, err error) error {
 
 // undo removes what was made, the last first. What cannot be removed stays.
 func (f *folder) undo() {
-	for i := len(f.made) - 1; i >= 0; i-- {
-		_ = os.Remove(f.made[i])
+	for _, made := range slices.Backward(f.made) {
+		_ = os.Remove(made)
 	}
 	f.made = nil
 }

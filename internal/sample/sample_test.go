@@ -198,7 +198,7 @@ func tree(t *testing.T, dir string) []string {
 
 func read(t *testing.T, parts ...string) string {
 	t.Helper()
-	data, err := os.ReadFile(filepath.Join(parts...))
+	data, err := os.ReadFile(filepath.Join(parts...)) //nolint:gosec // G304: a file of the test
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -222,10 +222,7 @@ func write(t *testing.T, dir, name, text string) {
 // of the partition last.
 func columns(t *testing.T, ddl string) []string {
 	t.Helper()
-	var found []string
-	for _, m := range regexp.MustCompile(`(\w+) (STRING|DOUBLE|BOOLEAN|INT)\b`).FindAllString(ddl, -1) {
-		found = append(found, m)
-	}
+	found := regexp.MustCompile(`(\w+) (STRING|DOUBLE|BOOLEAN|INT)\b`).FindAllString(ddl, -1)
 	if len(found) == 0 {
 		t.Fatalf("no columns in %q", ddl)
 	}

@@ -38,7 +38,7 @@ func (g *generator) services(ctx context.Context) error {
 			InteractionID: fmt.Sprintf("SVC-%07d", i+1), CustomerID: who.id,
 			ServiceType: d.choose(types), ContactMethod: d.choose(methods),
 			InteractionDate: day.String(), Status: d.choose(statuses),
-			SMSOptIn: boolPointer(who.sms), Marketplace: who.marketplace,
+			SMSOptIn: new(who.sms), Marketplace: who.marketplace,
 		}
 		if row.Status == "COMPLETED" {
 			opening := 8 * time.Hour

@@ -58,7 +58,6 @@ func percentage(d dice) float64 {
 
 // evening returns a time of day, in whole seconds, mostly in the evening.
 func evening(d dice) time.Duration {
-	hour := 20 + 2.5*d.NormFloat64()
-	seconds := math.Mod(hour*3600+24*3600, 24*3600)
-	return min(max(time.Duration(seconds), 0), 24*3600-1) * time.Second
+	hour := math.Mod(24+20+2.5*d.NormFloat64(), 24) // no draw is 17 deviations off, which would be below 0
+	return time.Duration(hour * float64(time.Hour)).Truncate(time.Second)
 }
