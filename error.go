@@ -69,13 +69,16 @@ func (e *Error) WithHint(format string, args ...any) *Error {
 }
 
 // ErrorCode returns the code of the outermost [Error] in err's chain, "" for
-// nil and [CodeInternal] for an error without one.
+// nil, [CodeInvalid] for [Problems] and [CodeInternal] for any other error.
 func ErrorCode(err error) Code {
 	if err == nil {
 		return ""
 	}
 	if e, ok := errors.AsType[*Error](err); ok && e.Code != "" {
 		return e.Code
+	}
+	if _, ok := errors.AsType[Problems](err); ok {
+		return CodeInvalid
 	}
 	return CodeInternal
 }

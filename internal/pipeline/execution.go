@@ -171,7 +171,7 @@ func (x *execution) decide(ctx context.Context, it *spool.Iterator) error {
 	for {
 		last := x.nextRank(first)
 		if last == len(x.stages.steps) {
-			return x.segment(ctx, from, ranked, first, last, x.newStorer())
+			return x.segment(ctx, from, ranked, first, last, x.newStorer(ctx))
 		}
 		next, err := x.segmentToLog(ctx, from, ranked, first, last)
 		if err != nil {

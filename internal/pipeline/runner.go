@@ -88,10 +88,10 @@ func (r *Runner) Run(ctx context.Context, d *Definition, in Input, meter *Meter)
 
 // begin fills in what the input left open.
 func (r *Runner) begin(ctx context.Context, d *Definition, in Input) (ceap.RunResult, error) {
-	now := r.Now().UTC()
+	now := r.Now().UTC().Truncate(time.Microsecond) // as stores keep times
 	res := ceap.RunResult{
 		RunID: r.NewID(), BatchID: in.BatchID, CorrelationID: in.CorrelationID, ProgramID: d.ProgramID, ProgramName: d.ProgramName,
-		ProgramHash: d.Hash, Marketplace: d.Marketplace, Status: ceap.RunRunning, AsOf: in.AsOf.UTC(), StartedAt: now,
+		ProgramHash: d.Hash, Marketplace: d.Marketplace, Status: ceap.RunRunning, AsOf: in.AsOf.UTC().Truncate(time.Microsecond), StartedAt: now,
 		DryRun: in.DryRun, Stage: in.Stage, Attempt: 1, LeftOut: append([]string{}, d.LeftOut...),
 		InvalidReasons: []ceap.InvalidReason{}, Rejections: []ceap.RejectionCount{}, Failures: []ceap.ReasonCount{},
 		Scores: []ceap.ScoreCount{}, Funnel: []ceap.FunnelStep{}, Mappings: []ceap.MappingNote{}, Warnings: []string{}, Stages: []ceap.StageTime{},

@@ -1,8 +1,8 @@
 package pipeline
 
 import (
+	"cmp"
 	"context"
-	"errors"
 	"fmt"
 
 	"golang.org/x/sync/errgroup"
@@ -27,14 +27,10 @@ type storer struct {
 	ctx     context.Context //nolint:containedctx // ends when the account fails, for the life of one segment
 }
 
-func (x *execution) newStorer() *storer { return &storer{x: x} }
-
-func (s *storer) start(ctx context.Context) {
-	if s.group != nil {
-		return
-	}
+// newStorer starts a storer; its finish must be called.
+func (x *execution) newStorer(ctx context.Context) *storer {
+	s := &storer{x: x, done: make(chan []*batch, 1)}
 	s.group, s.ctx = errgroup.WithContext(ctx)
-	s.done = make(chan []*batch, 1)
 	s.group.Go(func() error {
 		for batches := range s.done {
 			if err := s.settle(batches); err != nil {
@@ -43,6 +39,7 @@ func (s *storer) start(ctx context.Context) {
 		}
 		return s.x.account.flush()
 	})
+	return s
 }
 
 // settle brings the rows of batches to their end.
@@ -60,7 +57,6 @@ func (s *storer) settle(batches []*batch) error {
 }
 
 func (s *storer) take(ctx context.Context, b *batch) error {
-	s.start(ctx)
 	s.waiting = append(s.waiting, b)
 	for _, r := range b.refs {
 		if r.open() {
@@ -108,13 +104,9 @@ func (s *storer) prepare(c *ceap.Candidate) {
 }
 
 func (s *storer) finish(ctx context.Context, err error) error {
-	s.start(ctx)
 	if err == nil {
 		err = s.write(ctx)
 	}
 	close(s.done)
-	if failed := s.group.Wait(); failed != nil && !errors.Is(failed, context.Canceled) {
-		return failed
-	}
-	return err
+	return cmp.Or(s.group.Wait(), err)
 }
