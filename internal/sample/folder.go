@@ -2,6 +2,7 @@ package sample
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path"
@@ -18,9 +19,16 @@ type folder struct {
 	made []string // files and folders, in the order in which they were made
 }
 
+// shownNames is how many names of files a message lists.
+const shownNames = 5
+
 // free returns an error of conflict if one of the names, relative to the folder,
 // exists already, or has a file where a folder has to be.
 func (f *folder) free(names []string) error {
+	hint := "nothing was written; choose an empty folder, or move what is there"
+	if info, err := os.Stat(f.root); err == nil && !info.IsDir() {
+		return ceap.Errorf(ceap.CodeConflict, "%s is a file", f.root).WithHint("%s", hint)
+	}
 	var taken []string
 	seen := map[string]bool{}
 	for _, name := range names {
@@ -28,22 +36,18 @@ func (f *folder) free(names []string) error {
 			seen[at] = true
 			info, err := os.Stat(f.path(at))
 			if err == nil && (at == name || !info.IsDir()) {
-				taken = append(taken, f.path(at))
+				taken = append(taken, at)
 			}
 		}
-	}
-	if info, err := os.Stat(f.root); err == nil && !info.IsDir() {
-		taken = append(taken, f.root)
 	}
 	if len(taken) == 0 {
 		return nil
 	}
-	verb := "exists"
-	if len(taken) > 1 {
-		verb = "exist"
+	more := ""
+	if n := len(taken) - shownNames; n > 0 {
+		taken, more = taken[:shownNames], fmt.Sprintf(" and %d more", n)
 	}
-	return ceap.Errorf(ceap.CodeConflict, "%s %s already", strings.Join(taken, ", "), verb).
-		WithHint("nothing was written; choose an empty folder, or move what is there")
+	return ceap.Errorf(ceap.CodeConflict, "%s already has %s%s", f.root, strings.Join(taken, ", "), more).WithHint("%s", hint)
 }
 
 // write adds a file.

@@ -23,7 +23,7 @@ var files embed.FS
 // It makes dir if need be and returns the files it wrote, relative to dir, with
 // slashes, sorted. It overwrites nothing: if one of the files exists, or stands
 // where a folder has to be, it writes none and returns an error of
-// [ceap.CodeConflict] that names all such files. A folder that cannot be written
+// [ceap.CodeConflict] that names them, the first five if there are more. A folder that cannot be written
 // is an error of [ceap.CodeUnavailable], and what was written before it is
 // removed again.
 func InitProject(dir string) ([]string, error) {

@@ -1,6 +1,7 @@
 package sample_test
 
 import (
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -69,16 +70,24 @@ func TestInitProject(t *testing.T) {
 		if ceap.ErrorCode(err) != ceap.CodeConflict {
 			t.Fatalf("InitProject = %v, want a conflict", err)
 		}
-		for _, name := range []string{"ceap.yaml", "programs"} {
-			if !strings.Contains(err.Error(), filepath.Join(dir, name)) {
-				t.Errorf("the error does not name %s: %v", name, err)
-			}
+		if !strings.Contains(err.Error(), dir+" already has ceap.yaml, programs;") {
+			t.Errorf("the error does not name exactly what is in the way: %v", err)
 		}
 		if diff := cmp.Diff([]string{"ceap.yaml", "programs"}, tree(t, dir)); diff != "" {
 			t.Errorf("files afterwards (-want +got):\n%s", diff)
 		}
 		if got := read(t, dir, "ceap.yaml"); got != "mine" {
 			t.Errorf("ceap.yaml was overwritten with %q", got)
+		}
+	})
+
+	t.Run("counts what it does not name", func(t *testing.T) {
+		t.Parallel()
+		dir := t.TempDir()
+		n := len(initProject(t, dir))
+		_, err := sample.InitProject(dir)
+		if err == nil || !strings.Contains(err.Error(), fmt.Sprintf(" and %d more;", n-5)) {
+			t.Errorf("InitProject of a project of %d files = %v", n, err)
 		}
 	})
 

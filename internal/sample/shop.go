@@ -87,7 +87,7 @@ func Shop(ctx context.Context, dir string, options Options) (Report, error) {
 	}
 	own, shared := list("shop"), sharedFiles()
 	f := folder{root: dir}
-	if err := f.free(slices.Concat(tableFolders(), own, shared)); err != nil {
+	if err := f.free(slices.Concat(own, shared, tableFolders())); err != nil {
 		return Report{}, err
 	}
 	g := newGenerator(&f, options)
