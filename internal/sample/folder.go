@@ -30,12 +30,14 @@ func (f *folder) free(names []string) error {
 		return ceap.Errorf(ceap.CodeConflict, "%s is a file", f.root).WithHint("%s", hint)
 	}
 	var taken []string
-	seen := map[string]bool{}
+	parents := map[string]bool{}
 	for _, name := range names {
-		for at := name; at != "." && !seen[at]; at = path.Dir(at) {
-			seen[at] = true
-			info, err := os.Stat(f.path(at))
-			if err == nil && (at == name || !info.IsDir()) {
+		if _, err := os.Stat(f.path(name)); err == nil {
+			taken = append(taken, name)
+		}
+		for at := path.Dir(name); at != "." && !parents[at]; at = path.Dir(at) {
+			parents[at] = true
+			if info, err := os.Stat(f.path(at)); err == nil && !info.IsDir() {
 				taken = append(taken, at)
 			}
 		}
