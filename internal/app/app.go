@@ -46,9 +46,6 @@ type App struct {
 // do not exist, all at once.
 func New(_ context.Context, c *config.Config, plugins plugin.Set, deps Deps) (*App, error) {
 	settings, problems := c.Settings(plugins)
-	if _, err := plugin.Lookup(plugins.Stores, "store type", c.Store.Type); err != nil {
-		problems = append(problems, ceap.Problem{Position: ceap.Position{File: c.File}, Path: "store.type", Message: err.Error()})
-	}
 	if err := problems.Err(); err != nil {
 		return nil, err
 	}

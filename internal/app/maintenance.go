@@ -8,15 +8,15 @@ import (
 	"github.com/ceap-platform/ceap/internal/journal"
 )
 
-// Backup writes a consistent copy of the store to a new file while others use
-// it. Returns conflict if the file exists, and unsupported if the store has its
+// Backup writes a consistent copy of the store to a new file, whose name counts
+// from the project's folder, while others use it. Returns conflict if the file exists, and unsupported if the store has its
 // own way of being backed up.
 func (a *App) Backup(ctx context.Context, file string) error {
 	roles, err := a.store()
 	if err != nil {
 		return err
 	}
-	return roles.Maintainer.Backup(ctx, file)
+	return roles.Maintainer.Backup(ctx, a.config.Path(file))
 }
 
 // Swept is what a sweep removed.

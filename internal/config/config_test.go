@@ -13,6 +13,7 @@ import (
 	"github.com/ceap-platform/ceap/internal/config"
 	"github.com/ceap-platform/ceap/plugin"
 	"github.com/ceap-platform/ceap/scorer"
+	"github.com/ceap-platform/ceap/store"
 )
 
 // project returns a folder with that ceap.yaml; "" means none.
@@ -154,6 +155,9 @@ func fakePlugins() plugin.Set {
 				WithSettings(fakeSettings{Engine: "duckdb", Threads: 1}),
 			plugin.Define("plain", "a fake", none{}, func(plugin.Env, none) (connector.Connector, error) { return nil, nil }),
 		},
+		Stores: []plugin.Of[store.Roles]{
+			plugin.Define("sqlite", "a fake", none{}, func(plugin.Env, none) (store.Roles, error) { return store.Roles{}, nil }),
+		},
 		Scorers: []plugin.Of[scorer.Scorer]{
 			plugin.Define("logistic", "a fake", none{}, func(plugin.Env, none) (scorer.Scorer, error) { return nil, nil }),
 		},
@@ -188,18 +192,19 @@ func TestConfig_Settings(t *testing.T) {
   plain: {a: 1}
 models:
   review: {modelType: logistics}
+store: {type: sqlight}
 `)
 		_, problems := load(t, config.Sources{Dir: dir}).Settings(fakePlugins())
 		text := problems.Error()
 		for _, want := range []string{
 			":2:18: ", `unknown connector type "data-warehose"`, `"data-warehouse"`, ":3:20: ", "thread", ":4:10: ", "no settings",
-			`models.review.modelType: unknown model type "logistics"`,
+			`models.review.modelType: unknown model type "logistics"`, `store.type: unknown store type "sqlight"`,
 		} {
 			if !strings.Contains(text, want) {
 				t.Errorf("%q is missing in:\n%s", want, text)
 			}
 		}
-		if len(problems) != 4 {
+		if len(problems) != 5 {
 			t.Errorf("%d problems:\n%s", len(problems), text)
 		}
 	})

@@ -24,18 +24,25 @@ const (
 func (s Settings) Of(kind, name string) any { return s[kind][name] }
 
 // Settings reads the settings of all plug-ins of the set, and says what is wrong
-// with them: keys that are no plug-in's and settings that a plug-in lacks.
+// with what the configuration says of plug-ins: names that are no plug-in's, and
+// settings that a plug-in lacks.
 func (c *Config) Settings(plugins plugin.Set) (Settings, ceap.Problems) {
 	connectors, p1 := settingsOf("connector type", c.Connectors, plugins.Connectors)
 	filters, p2 := settingsOf("filter type", c.Filters, plugins.Filters)
 	scorers, p3 := settingsOf("model type", c.Scorers, plugins.Scorers)
 	problems := slices.Concat(p1, p2, p3)
+	problem := func(path string, err error) {
+		p := problemOf(err, nil)
+		p.File, p.Path = c.File, path
+		problems = append(problems, p)
+	}
 	for _, id := range sortedKeys(c.Models) {
 		if _, err := plugin.Lookup(plugins.Scorers, "model type", c.Models[id].ModelType); err != nil {
-			p := problemOf(err, nil)
-			p.File, p.Path = c.File, plugin.PathKey(plugin.PathKey("models", id), "modelType")
-			problems = append(problems, p)
+			problem(plugin.PathKey(plugin.PathKey("models", id), "modelType"), err)
 		}
+	}
+	if _, err := plugin.Lookup(plugins.Stores, "store type", c.Store.Type); err != nil {
+		problem("store.type", err)
 	}
 	return Settings{KindConnectors: connectors, KindFilters: filters, KindScorers: scorers}, problems
 }
