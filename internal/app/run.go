@@ -3,6 +3,7 @@ package app
 import (
 	"context"
 	"errors"
+	"time"
 
 	"github.com/ceap-platform/ceap"
 	"github.com/ceap-platform/ceap/internal/journal"
@@ -30,10 +31,6 @@ func (a *App) Run(ctx context.Context, req RunRequest, meter *pipeline.Meter) (c
 		return ceap.RunResult{}, err
 	}
 	req.ProgramID, req.Marketplace = p.ProgramID, p.Marketplace
-	d, err := a.definition(p, req.AsOf)
-	if err != nil {
-		return ceap.RunResult{}, err
-	}
 	roles, err := a.store()
 	if err != nil {
 		return ceap.RunResult{}, err
@@ -41,7 +38,8 @@ func (a *App) Run(ctx context.Context, req RunRequest, meter *pipeline.Meter) (c
 	if meter == nil {
 		meter = &pipeline.Meter{}
 	}
-	result, err := a.runner(roles).Run(ctx, d, req.Input, meter)
+	open := func(asOf time.Time) (*pipeline.Definition, error) { return a.definition(p, asOf) }
+	result, err := a.runner(roles).Run(ctx, open, req.Input, meter)
 	if result.RunID != "" && !req.DryRun && req.Stage == "" && ctx.Err() == nil {
 		a.retain(ctx)
 	}

@@ -41,6 +41,10 @@ type Input struct {
 	Stage  string    // StageExtract ends the run after mapping and stores nothing (D50); "" runs all
 }
 
+// Opener opens the program for a run whose clock is asOf, since expressions and
+// bounds of dates depend on it.
+type Opener func(asOf time.Time) (*Definition, error)
+
 // Run runs a program for one marketplace and date range. It returns a result for
 // every run that began, also if it failed; the error then says why, with its
 // code. Without a result (an empty RunID) nothing began: invalid for a bad
@@ -48,15 +52,17 @@ type Input struct {
 // is in progress.
 //
 // Cancelling ctx ends the run as CANCELLED; the same input then resumes it.
-func (r *Runner) Run(ctx context.Context, d *Definition, in Input, meter *Meter) (ceap.RunResult, error) {
-	stages, err := NewStages(d)
+func (r *Runner) Run(ctx context.Context, open Opener, in Input, meter *Meter) (ceap.RunResult, error) {
+	now := r.Now().UTC().Truncate(time.Microsecond) // as stores keep times
+	asOf := in.AsOf.UTC().Truncate(time.Microsecond)
+	if in.AsOf.IsZero() {
+		asOf = now
+	}
+	stages, err := openStages(open, asOf)
 	if err != nil {
 		return ceap.RunResult{}, err
 	}
-	if len(d.Sources) > 255 {
-		return ceap.RunResult{}, ceap.Errorf(ceap.CodeInvalid, "the program has %d connectors; at most 255 are possible", len(d.Sources))
-	}
-	res, err := r.begin(ctx, d, in)
+	res, err := r.begin(ctx, stages.definition, in, now, asOf)
 	if err != nil {
 		return ceap.RunResult{}, err
 	}
@@ -68,11 +74,14 @@ func (r *Runner) Run(ctx context.Context, d *Definition, in Input, meter *Meter)
 			return ceap.RunResult{}, err
 		}
 		if claim == nil {
-			return replay(prior.Result, d), nil
+			return replay(prior.Result, stages.definition), nil
 		}
 		defer func() { _ = claim.Release() }() // the run is over either way, and a dead process gives its claim up
 		if prior != nil {
 			resume(&run, prior, in)
+			if stages, err = openStages(open, run.Result.AsOf); err != nil {
+				return ceap.RunResult{}, err
+			}
 		}
 	}
 	failure := r.attempt(ctx, stages, &run, in, meter)
@@ -86,18 +95,28 @@ func (r *Runner) Run(ctx context.Context, d *Definition, in Input, meter *Meter)
 	return run.Result, failure
 }
 
+func openStages(open Opener, asOf time.Time) (*Stages, error) {
+	d, err := open(asOf)
+	if err != nil {
+		return nil, err
+	}
+	if len(d.Sources) > maxSources {
+		return nil, ceap.Errorf(ceap.CodeInvalid, "the program has %d connectors; at most %d are possible", len(d.Sources), maxSources)
+	}
+	return NewStages(d)
+}
+
+// maxSources is what fits into the byte that a spooled row has for its source.
+const maxSources = 255
+
 // begin fills in what the input left open.
-func (r *Runner) begin(ctx context.Context, d *Definition, in Input) (ceap.RunResult, error) {
-	now := r.Now().UTC().Truncate(time.Microsecond) // as stores keep times
+func (r *Runner) begin(ctx context.Context, d *Definition, in Input, now, asOf time.Time) (ceap.RunResult, error) {
 	res := ceap.RunResult{
 		RunID: r.NewID(), BatchID: in.BatchID, CorrelationID: in.CorrelationID, ProgramID: d.ProgramID, ProgramName: d.ProgramName,
-		ProgramHash: d.Hash, Marketplace: d.Marketplace, Status: ceap.RunRunning, AsOf: in.AsOf.UTC().Truncate(time.Microsecond), StartedAt: now,
+		ProgramHash: d.Hash, Marketplace: d.Marketplace, Status: ceap.RunRunning, AsOf: asOf, StartedAt: now,
 		DryRun: in.DryRun, Stage: in.Stage, Attempt: 1, LeftOut: append([]string{}, d.LeftOut...),
 		InvalidReasons: []ceap.InvalidReason{}, Rejections: []ceap.RejectionCount{}, Failures: []ceap.ReasonCount{},
 		Scores: []ceap.ScoreCount{}, Funnel: []ceap.FunnelStep{}, Mappings: []ceap.MappingNote{}, Warnings: []string{}, Stages: []ceap.StageTime{},
-	}
-	if in.AsOf.IsZero() {
-		res.AsOf = now
 	}
 	if res.BatchID == "" {
 		res.BatchID = "batch-" + res.RunID
