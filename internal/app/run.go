@@ -2,7 +2,6 @@ package app
 
 import (
 	"context"
-	"errors"
 	"time"
 
 	"github.com/ceap-platform/ceap"
@@ -147,9 +146,4 @@ func pickRun(recent []ceap.RunResult, id string) (ceap.RunResult, error) {
 	default:
 		return ceap.RunResult{}, ceap.Errorf(ceap.CodeInvalid, "%d runs start with %q", len(found), id).WithHint("give more of the id")
 	}
-}
-
-// cancelled reports whether an error says that the caller stopped the work.
-func cancelled(err error) bool {
-	return errors.Is(err, context.Canceled) || ceap.ErrorCode(err) == ceap.CodeCancelled
 }
