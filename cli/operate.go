@@ -45,6 +45,9 @@ func (s *shell) configCommand() *cobra.Command {
 			return err
 		},
 	}
+	// It is never anything else; who types it means this command.
+	c.Flags().Bool("effective", true, "")
+	_ = c.Flags().MarkHidden("effective") // fails only for a flag that is not there
 	return c
 }
 

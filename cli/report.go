@@ -3,6 +3,7 @@ package cli
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
 
@@ -110,10 +111,29 @@ func (r *report) invalid() {
 			field = " " + reason.Field
 		}
 		fmt.Fprintf(&r.b, "  %s%s: %s\n", reason.ReasonCode, field, plural(reason.Count, "row"))
-		for _, sample := range reason.Samples {
-			fmt.Fprintf(&r.b, "    row %s: %s\n", thousands(sample.Row), sampleText(sample))
+		for _, group := range samplesByText(reason.Samples) {
+			fmt.Fprintf(&r.b, "    %s: %s\n", group.rows, group.text)
 		}
 	}
+}
+
+// sampleGroup is what several rows have in common.
+type sampleGroup struct{ rows, text string }
+
+// samplesByText groups samples by what is wrong with them, in the order of the
+// first of each.
+func samplesByText(samples []ceap.RowSample) []sampleGroup {
+	var groups []sampleGroup
+	for _, sample := range samples {
+		text, row := sampleText(sample), thousands(sample.Row)
+		i := slices.IndexFunc(groups, func(g sampleGroup) bool { return g.text == text })
+		if i < 0 {
+			groups = append(groups, sampleGroup{"row " + row, text})
+			continue
+		}
+		groups[i].rows = "rows " + strings.TrimPrefix(strings.TrimPrefix(groups[i].rows, "rows "), "row ") + "; " + row
+	}
+	return groups
 }
 
 // sampleText says what is wrong with a row; the value is shown once.
