@@ -33,6 +33,11 @@ func (c *candidates) Close(ctx context.Context, key ceap.Key, closing store.Clos
 		at := closing.At.UnixMicro()
 		switch closing.Status {
 		case ceap.StatusDeleted:
+			if row.status == statusOpen {
+				if err := addStale(ctx, tx, row.scope, 1); err != nil {
+					return err
+				}
+			}
 			return s.bury(ctx, tx, row, scope{key.ProgramID, key.Marketplace}, statusDeleted, at)
 		case ceap.StatusSent, ceap.StatusConsumed:
 			status := statusSent
@@ -41,6 +46,11 @@ func (c *candidates) Close(ctx context.Context, key ceap.Key, closing store.Clos
 			}
 			if row.status >= status {
 				return nil
+			}
+			if row.status == statusOpen {
+				if err := addStale(ctx, tx, row.scope, 1); err != nil {
+					return err
+				}
 			}
 			_, err := tx.ExecContext(ctx, `UPDATE candidates SET status = ?, closed_at = ?, closed_channel = ?, version = version + 1,
 				updated_at = MAX(updated_at, ?) WHERE id = ?`, status, at, closing.Channel, at, row.id)
@@ -70,7 +80,8 @@ func notFound(key ceap.Key) error {
 	return ceap.Errorf(ceap.CodeNotFound, "there is no candidate %s", key)
 }
 
-// bury replaces a candidate by its closing mark.
+// bury replaces a candidate by its closing mark. If it was open, its rank is
+// stale, which is for the caller to count.
 func (s *Store) bury(ctx context.Context, tx *sql.Tx, row stored, sc scope, status, at int64) error {
 	_, err := tx.ExecContext(ctx, `INSERT INTO marks (hash, status, event_at, closed_at, version) VALUES (?, ?, ?, ?, ?)
 		ON CONFLICT DO UPDATE SET status = excluded.status, event_at = excluded.event_at, closed_at = excluded.closed_at, version = excluded.version`,
@@ -114,7 +125,7 @@ func (c *candidates) Sweep(ctx context.Context, now time.Time) (int64, error) {
 			removed += n
 		}
 	}
-	return removed, nil
+	return removed, s.sweepRanks(ctx)
 }
 
 // storedBlock is a row of the table blocks.
@@ -148,14 +159,19 @@ func (s *Store) sweepSome(ctx context.Context, b storedBlock) (removed int64, do
 		if err != nil {
 			return err
 		}
+		var stale int64
 		for _, row := range rows {
 			status, at := row.status, row.closedAt.V
 			if status == statusOpen {
 				status, at = statusExpired, row.expiresAt
+				stale++
 			}
 			if err := s.bury(ctx, tx, row, sc, status, at); err != nil {
 				return err
 			}
+		}
+		if err := addStale(ctx, tx, b.scope, stale); err != nil {
+			return err
 		}
 		removed, done = int64(len(rows)), len(rows) < sweepRows
 		if done {

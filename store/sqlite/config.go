@@ -1,11 +1,3 @@
-// Package sqlite keeps CEAP's data in one SQLite file, with the artefacts of
-// runs in a folder beside it. Several processes of one machine may use the file
-// at the same time; it must not lie on a network file system.
-//
-// Layout follows from one rule: rows arrive in the order of their keys, and every
-// index must take them in an order that it can append or merge. So the rank index
-// sorts by a bucket of the score, not by the score itself; see candidates_rank in
-// schema.go.
 package sqlite
 
 import (

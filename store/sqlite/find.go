@@ -61,7 +61,7 @@ func (s *Store) candidates(ctx context.Context, rows []stored, now time.Time) ([
 // cursor is where a page ended: the place of its last candidate in the order of
 // the query.
 type cursor struct {
-	Bucket      int64   `json:"b,omitempty"`
+	Unscored    bool    `json:"u,omitempty"`
 	Score       float64 `json:"s,omitempty"` // negated
 	Event       int64   `json:"e,omitempty"` // negated
 	Created     int64   `json:"t,omitempty"`
@@ -209,7 +209,7 @@ func (s *Store) placeByKey(r *stored) cursor {
 
 func (s *Store) placeByRank(r *stored) cursor {
 	c := s.placeByKey(r)
-	c.Bucket, c.Event = bucketOf(r.score.V, r.score.Valid), -r.eventAt
+	c.Unscored, c.Event = !r.score.Valid, -r.eventAt
 	if r.score.Valid {
 		c.Score = -r.score.V
 	}
@@ -233,7 +233,7 @@ func (s *Store) findByCustomer(ctx context.Context, q store.Query, after *cursor
 }
 
 func (s *Store) findByDate(ctx context.Context, q store.Query, after *cursor) ([]stored, error) {
-	scopes, err := s.scopesOf(ctx, q.ProgramID, q.Marketplace)
+	scopes, err := s.scopesOf(ctx, s.read, q.ProgramID, q.Marketplace)
 	if err != nil || len(scopes) == 0 {
 		return nil, err
 	}
@@ -247,49 +247,37 @@ func (s *Store) findByDate(ctx context.Context, q store.Query, after *cursor) ([
 	return s.rows(ctx, sel)
 }
 
-// findByRank goes from bucket to bucket, the best first, until the page is full.
+// lists returns the scopes of a query and the channel sets that hold its channel.
+func (s *Store) lists(ctx context.Context, db querier, q store.Query) (scopes, sets []int64, err error) {
+	if scopes, err = s.scopesOf(ctx, db, q.ProgramID, q.Marketplace); err != nil || len(scopes) == 0 {
+		return nil, nil, err
+	}
+	return scopes, s.setsWith(q.Channel), nil
+}
+
+// findByRank merges pages of ranks. They know open candidates only, and nothing of
+// their subjects: for the rest everything is read and sorted.
 func (s *Store) findByRank(ctx context.Context, q store.Query, after *cursor) ([]stored, error) {
-	scopes, err := s.scopesOf(ctx, q.ProgramID, q.Marketplace)
-	if err != nil {
+	if !q.IncludeClosed && q.SubjectType == "" && q.SubjectID == "" {
+		rows, err := s.best(ctx, q, after)
+		if err != nil {
+			return nil, storeError("finding candidates", s.path, err)
+		}
+		return rows, nil
+	}
+	scopes, sets, err := s.lists(ctx, s.read, q)
+	if err != nil || len(scopes) == 0 || len(sets) == 0 {
 		return nil, err
 	}
-	sets := s.setsWith(q.Channel)
-	if len(scopes) == 0 || len(sets) == 0 {
-		return nil, nil
-	}
-	base := selection{order: "c.bucket, COALESCE(-c.score, 0), -c.event_at, c.customer, s.program, s.marketplace, c.subject_type, c.subject_id"}
-	base.in("c.scope", scopes)
-	base.in("c.channel_set", sets)
+	sel := selection{order: "c.score IS NULL, COALESCE(-c.score, 0), -c.event_at, c.customer, s.program, s.marketplace, c.subject_type, c.subject_id"}
+	sel.in("c.scope", scopes)
+	sel.in("c.channel_set", sets)
 	if after != nil {
-		base.add("("+base.order+") > (?, ?, ?, ?, ?, ?, ?, ?)",
-			after.Bucket, after.Score, after.Event, after.Customer, after.Program, after.Marketplace, after.SubjectType, after.SubjectID)
+		sel.add("("+sel.order+") > (?, ?, ?, ?, ?, ?, ?, ?)",
+			after.Unscored, after.Score, after.Event, after.Customer, after.Program, after.Marketplace, after.SubjectType, after.SubjectID)
 	}
-	narrow(&base, q)
-	if q.IncludeClosed {
-		return s.rows(ctx, base)
-	}
-	var out []stored
-	next := int64(0)
-	if after != nil {
-		next = after.Bucket
-	}
-	for len(out) <= q.Limit {
-		bucket, found, err := s.nextBucket(ctx, scopes, sets, next)
-		if err != nil || !found {
-			return out, err
-		}
-		sel := base
-		sel.where, sel.args = slices.Clone(base.where), slices.Clone(base.args)
-		sel.add("c.bucket = ?", bucket)
-		sel.limit = q.Limit + 1 - len(out)
-		rows, err := s.rows(ctx, sel)
-		if err != nil {
-			return nil, err
-		}
-		out = append(out, rows...)
-		next = bucket + 1
-	}
-	return out, nil
+	narrow(&sel, q)
+	return s.rows(ctx, sel)
 }
 
 // setsWith returns the channel sets that hold the channel; "*" means all.
@@ -303,22 +291,4 @@ func (s *Store) setsWith(channel string) []int64 {
 		}
 	}
 	return ids
-}
-
-// nextBucket returns the first bucket from the given one on that holds open
-// candidates.
-func (s *Store) nextBucket(ctx context.Context, scopes, sets []int64, from int64) (bucket int64, found bool, err error) {
-	for _, sc := range scopes {
-		for _, set := range sets {
-			var b sql.Null[int64]
-			err := s.read.QueryRowContext(ctx, "SELECT MIN(bucket) FROM candidates WHERE scope = ? AND channel_set = ? AND bucket >= ? AND status = 0", sc, set, from).Scan(&b)
-			if err != nil {
-				return 0, false, storeError("finding candidates", s.path, err)
-			}
-			if b.Valid && (!found || b.V < bucket) {
-				bucket, found = b.V, true
-			}
-		}
-	}
-	return bucket, found, nil
 }

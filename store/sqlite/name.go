@@ -23,6 +23,10 @@ type names struct {
 	setOf    map[int64][]string
 	writers  map[writer]int64
 	writerOf map[int64]writer
+
+	// read is up to which number reload has read. Between those that this process
+	// has added there may be others.
+	read struct{ scope, set, writer int64 }
 }
 
 type scope struct{ program, marketplace string }
@@ -34,39 +38,36 @@ type querier interface {
 }
 
 func loadNames(ctx context.Context, db querier) (*names, error) {
-	n := &names{}
+	n := &names{
+		scopes: map[scope]int64{}, scopeOf: map[int64]scope{}, sets: map[string]int64{}, setOf: map[int64][]string{},
+		writers: map[writer]int64{}, writerOf: map[int64]writer{},
+	}
 	return n, n.reload(ctx, db)
 }
 
+// reload reads the names that were added since the last time. Numbers are given
+// out in rising order, by one transaction after the other.
 func (n *names) reload(ctx context.Context, db querier) error {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	n.scopes, n.scopeOf = map[scope]int64{}, map[int64]scope{}
-	n.sets, n.setOf = map[string]int64{}, map[int64][]string{}
-	n.writers, n.writerOf = map[writer]int64{}, map[int64]writer{}
 	var id int64
 	var a, b, c string
-	err := each(ctx, db, "SELECT id, program, marketplace FROM scopes", nil, []any{&id, &a, &b}, func() error {
-		n.scopes[scope{a, b}], n.scopeOf[id] = id, scope{a, b}
+	err := each(ctx, db, "SELECT id, program, marketplace FROM scopes WHERE id > ? ORDER BY id", []any{n.read.scope}, []any{&id, &a, &b}, func() error {
+		n.scopes[scope{a, b}], n.scopeOf[id], n.read.scope = id, scope{a, b}, id
 		return nil
 	})
 	if err != nil {
 		return err
 	}
-	err = each(ctx, db, "SELECT id, channels FROM channel_sets", nil, []any{&id, &a}, func() error {
-		n.sets[a] = id
-		var channels []string
-		if err := json.Unmarshal([]byte(a), &channels); err != nil {
-			return err
-		}
-		n.setOf[id] = channels
+	err = each(ctx, db, "SELECT id, channels FROM channel_sets WHERE id > ? ORDER BY id", []any{n.read.set}, []any{&id, &a}, func() error {
+		n.sets[a], n.setOf[id], n.read.set = id, parseSet(a), id
 		return nil
 	})
 	if err != nil {
 		return err
 	}
-	return each(ctx, db, "SELECT id, run, correlation, connector FROM writers", nil, []any{&id, &a, &b, &c}, func() error {
-		n.writers[writer{a, b, c}], n.writerOf[id] = id, writer{a, b, c}
+	return each(ctx, db, "SELECT id, run, correlation, connector FROM writers WHERE id > ? ORDER BY id", []any{n.read.writer}, []any{&id, &a, &b, &c}, func() error {
+		n.writers[writer{a, b, c}], n.writerOf[id], n.read.writer = id, writer{a, b, c}, id
 		return nil
 	})
 }
@@ -205,10 +206,10 @@ func (in *interner) insert(query string, args ...any) (id int64, err error) {
 }
 
 // scopesOf returns the numbers of a program's scopes; marketplace "" means all.
-func (s *Store) scopesOf(ctx context.Context, program, marketplace string) ([]int64, error) {
+func (s *Store) scopesOf(ctx context.Context, db querier, program, marketplace string) ([]int64, error) {
 	// Another process may have added scopes since.
-	if err := s.names.reload(ctx, s.read); err != nil {
-		return nil, err
+	if err := s.names.reload(ctx, db); err != nil {
+		return nil, storeError("reading names", s.path, err)
 	}
 	s.names.mu.RLock()
 	defer s.names.mu.RUnlock()

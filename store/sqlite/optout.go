@@ -25,6 +25,11 @@ func (o *optOuts) Put(ctx context.Context, out ceap.OptOut) (removed int64, err 
 		if err != nil || out.Channel != "" {
 			return err
 		}
+		_, err = tx.ExecContext(ctx, `UPDATE scopes SET stale = stale + (SELECT COUNT(*) FROM candidates WHERE customer = ?1 AND scope = scopes.id AND status = 0)
+			WHERE ?2 = '' OR program = ?2`, out.CustomerID, out.ProgramID)
+		if err != nil {
+			return err
+		}
 		// No closing marks: the opt-out itself keeps the candidates away.
 		res, err := tx.ExecContext(ctx, `DELETE FROM candidates WHERE customer = ?1 AND (?2 = '' OR scope IN (SELECT id FROM scopes WHERE program = ?2))`,
 			out.CustomerID, out.ProgramID)

@@ -25,19 +25,6 @@ const (
 	statusExpired // in marks only
 )
 
-// buckets is the number of the bucket of unscored candidates, the last one. More
-// buckets make reading the best quicker and writing slower: rows are appended at
-// as many places.
-const buckets = 1024
-
-// bucketOf returns the bucket of a score, the best first.
-func bucketOf(score float64, scored bool) int64 {
-	if !scored {
-		return buckets
-	}
-	return buckets - 1 - int64(score*(buckets-1))
-}
-
 // columns are what scanRow reads.
 const columns = `id, customer, scope, subject_type, subject_id, event_at, score, channel_set, status, version,
 	created_at, updated_at, expires_at, closed_at, closed_channel, writer, creator, body`
@@ -61,9 +48,17 @@ func (r *stored) targets() []any {
 	}
 }
 
+// key returns the key of the row, which is of that scope.
+func (r *stored) key(sc scope) ceap.Key {
+	return ceap.Key{CustomerID: r.customer, ProgramID: sc.program, Marketplace: sc.marketplace, SubjectType: r.subjectType, SubjectID: r.subjectID}
+}
+
+// rank returns where the row stands if it is open.
+func (r *stored) rank() entry { return newEntry(r.score.V, r.score.Valid, r.eventAt, r.id, r.version) }
+
 // sameContent reports whether the row holds just what the candidate says.
-func (r *stored) sameContent(c *ceap.Candidate, body []byte) bool {
-	return r.eventAt == c.EventDate.UnixMicro() && r.score.Valid == c.Scored && (!c.Scored || r.score.V == c.Score) && r.body == string(body)
+func (r *stored) sameContent(c *ceap.Candidate, body string) bool {
+	return r.eventAt == c.EventDate.UnixMicro() && r.score.Valid == c.Scored && (!c.Scored || r.score.V == c.Score) && r.body == body
 }
 
 // appendBody appends what has no column of its own, as JSON. Equal content gives
@@ -196,9 +191,7 @@ func (r *stored) candidate(n *names, now time.Time) (ceap.Candidate, error) {
 		return ceap.Candidate{}, errUnknownName
 	}
 	c := ceap.Candidate{
-		Key: ceap.Key{
-			CustomerID: r.customer, ProgramID: sc.program, Marketplace: sc.marketplace, SubjectType: r.subjectType, SubjectID: r.subjectID,
-		},
+		Key:       r.key(sc),
 		EventDate: fromMicros(r.eventAt), Score: r.score.V, Scored: r.score.Valid,
 		Meta: ceap.Meta{
 			Status: ceap.StatusOpen, CreatedAt: fromMicros(r.createdAt), UpdatedAt: fromMicros(r.updatedAt), ExpiresAt: fromMicros(r.expiresAt),

@@ -23,7 +23,9 @@ const schema1 = `
 CREATE TABLE settings (name TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;
 
 -- A scope is a program in a marketplace.
-CREATE TABLE scopes (id INTEGER PRIMARY KEY, program TEXT NOT NULL, marketplace TEXT NOT NULL, UNIQUE (program, marketplace));
+CREATE TABLE scopes (id INTEGER PRIMARY KEY, program TEXT NOT NULL, marketplace TEXT NOT NULL,
+	stale INTEGER NOT NULL DEFAULT 0, -- how many entries of its ranks are stale
+	UNIQUE (program, marketplace));
 -- A channel set is the channels that a candidate is eligible for, as a JSON list.
 CREATE TABLE channel_sets (id INTEGER PRIMARY KEY, channels TEXT NOT NULL UNIQUE);
 -- A writer is a run's connector.
@@ -35,7 +37,6 @@ CREATE TABLE candidates (
 	customer TEXT NOT NULL, scope INTEGER NOT NULL, subject_type TEXT NOT NULL, subject_id TEXT NOT NULL,
 	event_at INTEGER NOT NULL,
 	score REAL,                      -- NULL if unscored
-	bucket INTEGER NOT NULL,         -- of the score, best first
 	channel_set INTEGER NOT NULL,
 	status INTEGER NOT NULL,         -- 0 open, 1 sent, 2 consumed
 	version INTEGER NOT NULL,
@@ -45,11 +46,18 @@ CREATE TABLE candidates (
 	body TEXT NOT NULL               -- the rest of the content, as JSON
 );
 CREATE UNIQUE INDEX candidates_key ON candidates (customer, scope, subject_type, subject_id);
--- Serves "the best of a program and channel": the buckets of the channel sets that
--- hold the channel, one after the other, each sorted when it is read. An index on
--- the score itself would take rows at random places, and every transaction would
--- write all of its pages again; within a bucket rows are appended.
-CREATE INDEX candidates_rank ON candidates (scope, channel_set, bucket) WHERE status = 0;
+-- A page of ranks; see the package's documentation. The index serves "the best of
+-- a program and channel"; it is of pages, not of candidates, since an index that
+-- takes each row at a random place halves the speed of writing.
+CREATE TABLE ranks (
+	id INTEGER PRIMARY KEY AUTOINCREMENT, -- never used twice
+	scope INTEGER NOT NULL, channel_set INTEGER NOT NULL,
+	first BLOB NOT NULL, last BLOB NOT NULL, -- the ranks of the first and last entry
+	count INTEGER NOT NULL, entries BLOB NOT NULL
+);
+CREATE INDEX ranks_order ON ranks (scope, channel_set, first, last, count);
+CREATE INDEX ranks_small ON ranks (scope, channel_set, count) WHERE count < 256;
+
 -- A block is a range of ids that one transaction has written: its candidates of
 -- the scope were created at that time. Serves "created on a day" and what has
 -- expired; an index on the times would cost a sixth of the speed of writing.

@@ -90,7 +90,7 @@ type opening struct {
 // set as asked: a driver ignores what it does not know.
 func (o opening) Connect(context.Context) (driver.Conn, error) {
 	dsn := (&url.URL{Scheme: "file", Opaque: (&url.URL{Path: o.path}).EscapedPath()}).String()
-	conn, err := (&sqlite3.SQLiteDriver{}).Open(dsn + "?_busy_timeout=" + fmt.Sprint(busyTimeout) + "&_txlock=" + map[bool]string{false: "immediate", true: "deferred"}[o.readOnly])
+	conn, err := (&sqlite3.SQLiteDriver{}).Open(dsn + "?_busy_timeout=" + fmt.Sprint(busyTimeout) + "&_stmt_cache_size=64&_txlock=" + map[bool]string{false: "immediate", true: "deferred"}[o.readOnly])
 	if err != nil {
 		return nil, err
 	}

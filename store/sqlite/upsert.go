@@ -5,9 +5,10 @@ package sqlite
 import (
 	"context"
 	"database/sql"
-	"errors"
+	"database/sql/driver"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/ceap-platform/ceap"
@@ -29,6 +30,9 @@ func (c *candidates) Upsert(ctx context.Context, batch []*ceap.Candidate, opts s
 		s.writing.Lock()
 		defer s.writing.Unlock()
 	}
+	if err := ctx.Err(); err != nil {
+		return nil, storeError("storing candidates", s.path, err)
+	}
 	db := s.bulk
 	if opts.DryRun {
 		db = s.read
@@ -41,17 +45,19 @@ func (c *candidates) Upsert(ctx context.Context, batch []*ceap.Candidate, opts s
 		return nil, storeError("storing candidates", s.path, err)
 	}
 	defer func() { _ = conn.Close() }() // back to the pool
-	tx, err := conn.BeginTx(ctx, nil)
+	// The transaction must not end by itself in the midst of a group; see statement.
+	whole := context.WithoutCancel(ctx)
+	tx, err := conn.BeginTx(whole, nil)
 	if err != nil {
 		return nil, storeError("storing candidates", s.path, err)
 	}
 	defer func() { _ = tx.Rollback() }() // harmless after Commit
 	u := upsert{
-		ctx: ctx, s: s, conn: conn, tx: tx, opts: opts, batch: batch, results: results,
+		ctx: whole, asked: ctx, s: s, conn: conn, tx: tx, opts: opts, batch: batch, results: results,
 		now: opts.Now.UnixMicro(), expires: opts.Now.Add(opts.TTL).UnixMicro(), optimistic: true,
-		fresh: map[int64]block{},
+		fresh: map[int64]block{}, ranks: map[slot][]ranked{}, stale: map[int64]int64{},
 	}
-	u.names = s.names.interner(ctx, tx)
+	u.names = s.names.interner(whole, tx)
 	u.names.dryRun = opts.DryRun
 	defer u.close()
 	if err := u.run(); err != nil {
@@ -69,7 +75,8 @@ func (c *candidates) Upsert(ctx context.Context, batch []*ceap.Candidate, opts s
 
 // upsert is the work on one batch.
 type upsert struct {
-	ctx     context.Context //nolint:containedctx // lives as long as one call
+	ctx     context.Context //nolint:containedctx // lives as long as one call; does not end
+	asked   context.Context //nolint:containedctx // the caller's
 	s       *Store
 	conn    *sql.Conn // of tx
 	tx      *sql.Tx
@@ -84,12 +91,17 @@ type upsert struct {
 	marks      bool                // whether there are closing marks at all
 	nextID     int64
 	optimistic bool // whether the rows of the next group are likely to be new
+	sparse     bool // whether many stored rows lie between those of the batch
 
-	selectStmt, markStmt *sql.Stmt
-	inserter             inserter
-	group                []pending
-	bodies               []byte
-	fresh                map[int64]block // by scope: the ids that this transaction has given out
+	rangeStmt, findStmt, markStmt, updateStmt *statement
+	inserter                                  inserter
+	group                                     []pending
+	rows                                      []stored // of the group
+	bodies                                    []byte
+
+	fresh map[int64]block   // by scope: the ids that this transaction has given out
+	ranks map[slot][]ranked // entries to add
+	stale map[int64]int64   // by scope: how many entries have become stale
 }
 
 // block is a range of ids, both inclusive.
@@ -98,21 +110,20 @@ type block struct{ first, last int64 }
 // pending is a row of the group at work.
 type pending struct {
 	index   int // in the batch
+	row     int // in rows; -1 if it is not stored
 	id      int64
 	scope   int64
 	set     int64
 	writer  int64
-	body    []byte
+	body    string
 	version int64
 	mark    []byte // of a mark that is to go
 }
 
 func (u *upsert) close() {
 	u.inserter.close()
-	for _, stmt := range []*sql.Stmt{u.selectStmt, u.markStmt} {
-		if stmt != nil {
-			_ = stmt.Close()
-		}
+	for _, st := range []*statement{u.rangeStmt, u.findStmt, u.markStmt, u.updateStmt} {
+		st.close()
 	}
 }
 
@@ -121,8 +132,8 @@ func (u *upsert) run() error {
 		return err
 	}
 	for start := 0; start < len(u.batch); start += groupRows {
-		if u.ctx.Err() != nil {
-			return u.ctx.Err()
+		if u.asked.Err() != nil {
+			return u.asked.Err()
 		}
 		if err := u.writeGroup(start, min(start+groupRows, len(u.batch))); err != nil {
 			return err
@@ -133,7 +144,39 @@ func (u *upsert) run() error {
 			return err
 		}
 	}
+	return u.addRanks()
+}
+
+// addRanks adds the entries of what was opened or updated.
+func (u *upsert) addRanks() error {
+	for scope, n := range u.stale {
+		if err := addStale(u.ctx, u.tx, scope, n); err != nil {
+			return err
+		}
+	}
+	p := newPages(u.ctx, u.tx)
+	defer p.close()
+	for at, entries := range u.ranks {
+		if err := p.add(at, entries); err != nil {
+			return err
+		}
+	}
 	return nil
+}
+
+// opened notes the entry of a candidate that is open with this id and version.
+func (u *upsert) opened(p *pending, id, version int64) {
+	c := u.batch[p.index]
+	at := slot{p.scope, p.set}
+	u.ranks[at] = append(u.ranks[at], ranked{newEntry(c.Score, c.Scored, c.EventDate.UnixMicro(), id, version), &c.Key})
+}
+
+// created notes that the row of p was inserted.
+func (u *upsert) created(p *pending) {
+	u.results[p.index] = store.UpsertResult{Kind: ceap.OutcomeCreated}
+	if !u.opts.DryRun {
+		u.opened(p, p.id, p.version)
+	}
 }
 
 func (u *upsert) addBlock(scope int64, b block) error {
@@ -151,12 +194,7 @@ func (u *upsert) prepare() (err error) {
 	if err := row.Scan(&u.marks, &u.nextID); err != nil {
 		return err
 	}
-	u.selectStmt, err = u.tx.PrepareContext(u.ctx, "SELECT "+columns+" FROM candidates WHERE customer = ? AND scope = ? AND subject_type = ? AND subject_id = ?")
-	if err != nil {
-		return err
-	}
-	u.markStmt, err = u.tx.PrepareContext(u.ctx, "SELECT status, event_at, closed_at, version FROM marks WHERE hash = ?")
-	return err
+	return nil
 }
 
 // optOuts returns the programs that customers of the batch have opted out of. A
@@ -183,7 +221,50 @@ func (u *upsert) optedOut(c *ceap.Candidate) bool {
 
 // writeGroup decides the rows from start to end of the batch.
 func (u *upsert) writeGroup(start, end int) error {
+	if err := u.collect(start, end); err != nil {
+		return err
+	}
+	if u.opts.DryRun || !u.optimistic {
+		return u.decideGroup()
+	}
+	if err := u.checkMarks(); err != nil {
+		return err
+	}
+	inserted, err := u.insert(u.group)
+	if err != nil {
+		return err
+	}
+	if inserted == len(u.group) {
+		for i := range u.group {
+			u.created(&u.group[i])
+		}
+		return nil
+	}
+	u.optimistic = inserted > 0
+	if err := u.readGroup(); err != nil {
+		return err
+	}
+	for i := range u.group {
+		p := &u.group[i]
+		switch {
+		case p.row < 0:
+			return ceap.Errorf(ceap.CodeInternal, "candidate %s was neither inserted nor found", u.batch[p.index].Key)
+		case u.rows[p.row].id == p.id:
+			u.created(p)
+		default:
+			if err := u.decide(p, &u.rows[p.row]); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// collect makes the group of the rows from start to end of the batch that no
+// opt-out keeps away.
+func (u *upsert) collect(start, end int) error {
 	u.group, u.bodies = u.group[:0], u.bodies[:0]
+	var ends [groupRows]int
 	for i := start; i < end; i++ {
 		c := u.batch[i]
 		if u.optedOut(c) {
@@ -195,40 +276,13 @@ func (u *upsert) writeGroup(start, end int) error {
 			return err
 		}
 		u.group = append(u.group, p)
+		u.bodies = appendBody(u.bodies, c)
+		ends[len(u.group)-1] = len(u.bodies)
 	}
-	if u.opts.DryRun || !u.optimistic {
-		return u.decideGroup()
-	}
-	if u.marks {
-		if err := u.checkMarks(); err != nil {
-			return err
-		}
-	}
-	inserted, err := u.insert(u.group)
-	if err != nil {
-		return err
-	}
-	if inserted == len(u.group) {
-		for _, p := range u.group {
-			u.results[p.index] = store.UpsertResult{Kind: ceap.OutcomeCreated}
-		}
-		return nil
-	}
-	u.optimistic = inserted > 0
-	for _, p := range u.group {
-		row, found, err := u.find(p)
-		switch {
-		case err != nil:
-			return err
-		case !found:
-			return ceap.Errorf(ceap.CodeInternal, "candidate %s was neither inserted nor found", u.batch[p.index].Key)
-		case row.id == p.id:
-			u.results[p.index] = store.UpsertResult{Kind: ceap.OutcomeCreated}
-		default:
-			if err := u.decide(p, row); err != nil {
-				return err
-			}
-		}
+	bodies, at := string(u.bodies), 0
+	for i := range u.group {
+		u.group[i].body = bodies[at:ends[i]]
+		at = ends[i]
 	}
 	return nil
 }
@@ -241,47 +295,38 @@ func (u *upsert) pending(i int, c *ceap.Candidate) (p pending, err error) {
 	if p.set, err = u.names.channelSet(c.Channels); err != nil {
 		return p, err
 	}
-	if p.writer, err = u.names.writer(writer{u.opts.RunID, c.Meta.CorrelationID, c.Meta.ConnectorID}); err != nil {
-		return p, err
-	}
-	at := len(u.bodies)
-	u.bodies = appendBody(u.bodies, c)
-	p.body = u.bodies[at:]
-	return p, nil
+	p.writer, err = u.names.writer(writer{u.opts.RunID, c.Meta.CorrelationID, c.Meta.ConnectorID})
+	return p, err
 }
 
 // decideGroup looks every row up first: for rows that are likely to exist, and
 // for a dry run, which must not insert.
 func (u *upsert) decideGroup() error {
-	fresh := u.group[:0:0]
+	if err := u.readGroup(); err != nil {
+		return err
+	}
+	fresh := u.group[:0]
 	for _, p := range u.group {
-		row, found, err := u.find(p)
-		switch {
-		case err != nil:
-			return err
-		case found:
-			if err := u.decide(p, row); err != nil {
-				return err
-			}
-		default:
+		if p.row < 0 {
 			fresh = append(fresh, p)
+		} else if err := u.decide(&p, &u.rows[p.row]); err != nil {
+			return err
 		}
 	}
 	u.group = fresh
-	if u.marks {
-		if err := u.checkMarks(); err != nil {
+	u.optimistic = len(u.group) > groupRows/2
+	if err := u.checkMarks(); err != nil {
+		return err
+	}
+	if !u.opts.DryRun {
+		if _, err := u.insert(u.group); err != nil {
 			return err
 		}
 	}
-	for _, p := range u.group {
-		u.results[p.index] = store.UpsertResult{Kind: ceap.OutcomeCreated}
+	for i := range u.group {
+		u.created(&u.group[i])
 	}
-	u.optimistic = len(u.group) > groupRows/2
-	if u.opts.DryRun || len(u.group) == 0 {
-		return nil
-	}
-	_, err := u.insert(u.group)
-	return err
+	return nil
 }
 
 // insert inserts the rows that are not there yet, and returns how many these
@@ -306,40 +351,54 @@ func (u *upsert) insert(rows []pending) (int, error) {
 	return u.inserter.insert(u, rows)
 }
 
-func (u *upsert) find(p pending) (row stored, found bool, err error) {
-	c := u.batch[p.index]
-	err = u.selectStmt.QueryRowContext(u.ctx, c.CustomerID, p.scope, c.SubjectType, c.SubjectID).Scan(row.targets()...)
-	if errors.Is(err, sql.ErrNoRows) {
-		return row, false, nil
-	}
-	return row, err == nil, err
-}
-
 func (u *upsert) reject(i int, code, reason string) {
 	u.results[i] = store.UpsertResult{Kind: ceap.OutcomeRejected, Code: code, Reason: reason}
 }
 
+const findMarks = "SELECT hash, status, event_at, closed_at, version FROM marks WHERE hash IN (?"
+
 // checkMarks rejects the rows of the group that a closing mark keeps away, and
 // leaves the others in it.
 func (u *upsert) checkMarks() error {
+	if !u.marks || len(u.group) == 0 {
+		return nil
+	}
+	if u.markStmt == nil {
+		u.markStmt = newStatement(u.conn, findMarks+strings.Repeat(",?", groupRows-1)+")")
+	}
+	rows := make(map[string]int, len(u.group)) // by hash
+	var hash []byte
+	for i := range groupRows {
+		if i < len(u.group) { // else the last one again, which is harmless
+			c := u.batch[u.group[i].index]
+			hash = u.s.markOf(c.CustomerID, scope{c.ProgramID, c.Marketplace}, c.SubjectType, c.SubjectID)
+			rows[string(hash)] = i
+		}
+		u.markStmt.add(hash)
+	}
+	away := map[int]bool{}
+	err := u.markStmt.run(func(v []driver.Value) bool {
+		hash, _ := v[0].([]byte)
+		i := rows[string(hash)]
+		p := &u.group[i]
+		var n [4]int64 // status, event_at, closed_at, version
+		for k := range n {
+			n[k], _ = v[k+1].(int64)
+		}
+		if code, reason := u.closedReason(n[0], n[1], n[2], u.batch[p.index]); code != "" {
+			u.reject(p.index, code, reason)
+			away[i] = true
+		} else {
+			p.version, p.mark = n[3]+1, hash
+		}
+		return true
+	})
+	if err != nil || len(away) == 0 {
+		return err
+	}
 	kept := u.group[:0]
-	for _, p := range u.group {
-		c := u.batch[p.index]
-		hash := u.s.markOf(c.CustomerID, scope{c.ProgramID, c.Marketplace}, c.SubjectType, c.SubjectID)
-		var status, eventAt, closedAt, version int64
-		err := u.markStmt.QueryRowContext(u.ctx, hash).Scan(&status, &eventAt, &closedAt, &version)
-		switch {
-		case errors.Is(err, sql.ErrNoRows):
-			kept = append(kept, p)
-		case err != nil:
-			return err
-		default:
-			code, reason := u.closedReason(status, eventAt, closedAt, c)
-			if code != "" {
-				u.reject(p.index, code, reason)
-				continue
-			}
-			p.version, p.mark = version+1, hash
+	for i, p := range u.group {
+		if !away[i] {
 			kept = append(kept, p)
 		}
 	}
@@ -375,7 +434,7 @@ func (u *upsert) closedReason(status, eventAt, closedAt int64, c *ceap.Candidate
 func onDay(micros int64) string { return fromMicros(micros).Format(time.DateOnly) }
 
 // decide decides about a candidate that is stored already.
-func (u *upsert) decide(p pending, row stored) error {
+func (u *upsert) decide(p *pending, row *stored) error {
 	c := u.batch[p.index]
 	same := row.sameContent(c, p.body) && row.channelSet == p.set
 	last, err := u.runOf(row.writer)
@@ -432,31 +491,43 @@ func (u *upsert) runOf(id int64) (string, error) {
 	return run, err
 }
 
+const updateOne = `UPDATE candidates SET event_at = ?, score = ?, channel_set = ?, version = version + 1,
+	updated_at = MAX(updated_at, ?), writer = ?, body = ? WHERE id = ?`
+
 // update writes new content into an open candidate. The version grows and
 // updatedAt never goes back (I32).
-func (u *upsert) update(p pending, row stored) error {
+func (u *upsert) update(p *pending, row *stored) error {
 	if u.opts.DryRun {
 		return nil
 	}
+	if u.updateStmt == nil {
+		u.updateStmt = newStatement(u.conn, updateOne)
+	}
 	c := u.batch[p.index]
-	_, err := u.tx.ExecContext(u.ctx, `UPDATE candidates SET event_at = ?, score = ?, bucket = ?, channel_set = ?, version = version + 1,
-		updated_at = MAX(updated_at, ?), writer = ?, body = ? WHERE id = ?`,
-		c.EventDate.UnixMicro(), nullScore(c), bucketOf(c.Score, c.Scored), p.set, u.now, p.writer, string(p.body), row.id)
-	return err
+	for _, v := range [...]driver.Value{c.EventDate.UnixMicro(), nullScore(c), p.set, u.now, p.writer, p.body, row.id} {
+		u.updateStmt.add(v)
+	}
+	u.stale[row.scope]++
+	u.opened(p, row.id, row.version+1)
+	return u.updateStmt.run(nil)
 }
 
-// reopen begins a new life of a candidate that was closed.
-func (u *upsert) reopen(p pending, row stored) error {
+// reopen begins a new life of a candidate that was closed or has expired.
+func (u *upsert) reopen(p *pending, row *stored) error {
 	if u.opts.DryRun {
 		return nil
 	}
 	if err := u.addBlock(row.scope, block{row.id, row.id}); err != nil {
 		return err
 	}
+	if row.status == statusOpen {
+		u.stale[row.scope]++
+	}
+	u.opened(p, row.id, row.version+1)
 	c := u.batch[p.index]
-	_, err := u.tx.ExecContext(u.ctx, `UPDATE candidates SET event_at = ?, score = ?, bucket = ?, channel_set = ?, version = version + 1,
+	_, err := u.tx.ExecContext(u.ctx, `UPDATE candidates SET event_at = ?, score = ?, channel_set = ?, version = version + 1,
 		status = 0, created_at = ?, updated_at = MAX(updated_at, ?), expires_at = ?, closed_at = NULL, closed_channel = NULL,
 		writer = ?, creator = ?, body = ? WHERE id = ?`,
-		c.EventDate.UnixMicro(), nullScore(c), bucketOf(c.Score, c.Scored), p.set, u.now, u.now, u.expires, p.writer, p.writer, string(p.body), row.id)
+		c.EventDate.UnixMicro(), nullScore(c), p.set, u.now, u.now, u.expires, p.writer, p.writer, p.body, row.id)
 	return err
 }
