@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/ceap-platform/ceap/internal/journal"
 )
@@ -27,13 +28,14 @@ type Swept struct {
 
 // Sweep removes candidates that are expired or closed for good, and the rows of
 // journals that are kept no longer. What can be swept is, also with an error.
-func (a *App) Sweep(ctx context.Context) (Swept, error) {
+func (a *App) Sweep(ctx context.Context) (Swept, error) { return a.sweep(ctx, a.now()) }
+
+func (a *App) sweep(ctx context.Context, now time.Time) (Swept, error) {
 	swept := Swept{Journals: []string{}}
 	roles, err := a.store()
 	if err != nil {
 		return swept, err
 	}
-	now := a.now()
 	var errs []error
 	if swept.Candidates, err = roles.Candidates.Sweep(ctx, now); err != nil {
 		errs = append(errs, fmt.Errorf("sweeping candidates: %w", err))
@@ -48,11 +50,21 @@ func (a *App) Sweep(ctx context.Context) (Swept, error) {
 	return swept, errors.Join(errs...)
 }
 
-// retain sweeps after a run. The run is over and its result stands, so that what
-// goes wrong here is logged only.
-func (a *App) retain(ctx context.Context) {
-	swept, err := a.Sweep(ctx)
-	if err != nil {
+// sweepTime bounds the sweep after a run, whose user waits for it; what is left
+// is for the next one.
+const sweepTime = 2 * time.Second
+
+// retain sweeps after a run, as of the run's clock: one that is put back must not
+// take away what it has just stored. The run is over and its result stands, so
+// that what goes wrong here is logged only.
+func (a *App) retain(ctx context.Context, asOf time.Time) {
+	if now := a.now(); asOf.After(now) {
+		asOf = now
+	}
+	ctx, cancel := context.WithTimeout(ctx, sweepTime)
+	defer cancel()
+	swept, err := a.sweep(ctx, asOf)
+	if err != nil && ctx.Err() == nil {
 		a.log.ErrorContext(ctx, "sweeping after a run", "error", err)
 	}
 	if swept.Candidates > 0 || len(swept.Journals) > 0 {

@@ -40,7 +40,7 @@ func (a *App) Run(ctx context.Context, req RunRequest, meter *pipeline.Meter) (c
 	open := func(asOf time.Time) (*pipeline.Definition, error) { return a.definition(p, asOf) }
 	result, err := a.runner(roles).Run(ctx, open, req.Input, meter)
 	if result.RunID != "" && !req.DryRun && req.Stage == "" && ctx.Err() == nil {
-		a.retain(ctx)
+		a.retain(ctx, result.AsOf)
 	}
 	return result, err
 }
