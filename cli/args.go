@@ -68,7 +68,7 @@ type dateFlag struct{ date *ceap.Date }
 func (f *dateFlag) Set(text string) error {
 	d, err := ceap.ParseDate(text)
 	if err != nil {
-		return fmt.Errorf("%q is no calendar date; write it like 2026-01-27", text) //nolint:errorlint // says the same in fewer words
+		return fmt.Errorf("%q is no calendar date; write it like 2026-01-27", text)
 	}
 	f.date = &d
 	return nil

@@ -34,7 +34,7 @@ func (slow) Transform(columns []connector.Column, req connector.Request) (connec
 
 type slowStream struct {
 	slow
-	ctx  context.Context
+	ctx  context.Context //nolint:containedctx // that of the one extraction
 	done bool
 }
 

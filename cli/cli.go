@@ -48,7 +48,6 @@ type shell struct {
 	dir     string // -C
 	asJSON  bool
 	noColor bool
-	plain   bool // no progress
 	logs    map[string]*string
 
 	config *config.Config

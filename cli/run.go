@@ -93,6 +93,9 @@ func (s *shell) run(ctx context.Context, o runOptions) error {
 		return err
 	}
 	s.status = exitOfRun(result.Status, err)
+	if result.Status == ceap.RunCancelled {
+		err = ceap.Errorf(ceap.CodeCancelled, "the run was cancelled; nothing of it is lost").WithHint("go on with: %s", o.again(&result))
+	}
 	if s.asJSON {
 		if writing := writeJSON(s.out, result); writing != nil {
 			return writing
@@ -105,9 +108,6 @@ func (s *shell) run(ctx context.Context, o runOptions) error {
 	}
 	if writing := newReport(&shown, s.paint(s.out)).write(s.out); writing != nil {
 		return writing
-	}
-	if result.Status == ceap.RunCancelled {
-		return ceap.Errorf(ceap.CodeCancelled, "the run was cancelled; nothing of it is lost").WithHint("go on with: %s", o.again(&result))
 	}
 	return err
 }
@@ -198,7 +198,7 @@ func (s *shell) readInput(name string) (ceap.RunInput, error) {
 		shown = "standard input"
 		data, err = io.ReadAll(io.LimitReader(s.in, maxInput+1))
 	} else {
-		data, err = os.ReadFile(s.config.Path(name))
+		data, err = os.ReadFile(s.config.Path(name)) //nolint:gosec // the user names the file
 	}
 	switch {
 	case os.IsNotExist(err):
@@ -221,7 +221,7 @@ func (s *shell) readInput(name string) (ceap.RunInput, error) {
 	return out, nil
 }
 
-// stages returns the stages in words.
+// stageText returns a stage in words.
 func stageText(stage string) string {
 	switch stage {
 	case pipeline.StageExtract:

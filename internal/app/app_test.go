@@ -94,7 +94,7 @@ func (d *deployment) run(t *testing.T, name string) ceap.RunResult {
 	return res
 }
 
-func TestApp_FindsPrograms(t *testing.T) {
+func TestApp_FindsPrograms(t *testing.T) { //nolint:tparallel // each step builds on the one before
 	t.Parallel()
 	d := deploy(t, plugins("C-1"))
 	d.write(t, "programs/us.yaml", document("reviews", "US"))

@@ -108,7 +108,7 @@ func folder(dir string) (string, error) {
 func readFile(name string) (*plugin.Node, error) {
 	info, err := os.Stat(name)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil //nolint:nilnil // no file, no document
+		return nil, nil
 	}
 	if err == nil && info.Size() > maxFile {
 		return nil, ceap.Errorf(ceap.CodeInvalid, "%s has %d bytes; at most %d are read", name, info.Size(), maxFile)
@@ -118,7 +118,7 @@ func readFile(name string) (*plugin.Node, error) {
 		return nil, ceap.Errorf(ceap.CodeUnavailable, "reading the configuration: %w", err)
 	}
 	if saysNothing(string(data)) {
-		return nil, nil //nolint:nilnil // as above
+		return nil, nil
 	}
 	document, problems := program.Parse(name, data)
 	return document, problems.Err()

@@ -2,7 +2,6 @@ package telemetry_test
 
 import (
 	"bytes"
-	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -113,7 +112,7 @@ func TestNewLogger(t *testing.T) {
 		t.Parallel()
 		log, out := newLogger(t, telemetry.FormatText, slog.LevelWarn)
 		log.Info("too low")
-		if log.Enabled(context.Background(), slog.LevelInfo) || out.Len() > 0 {
+		if log.Enabled(t.Context(), slog.LevelInfo) || out.Len() > 0 {
 			t.Errorf("out = %s", out)
 		}
 	})
