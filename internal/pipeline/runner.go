@@ -1,6 +1,7 @@
 package pipeline
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -217,15 +218,9 @@ func (r *Runner) attempt(ctx context.Context, stages *Stages, run *ceap.Run, in 
 	return x.verdict(ctx, res, err)
 }
 
-// run goes through the stages, with the journal and the folder of temporary
-// files around them.
+// run goes through the stages, with the journal around them.
 func (x *execution) run(ctx context.Context, run ceap.Run, in Input) (err error) {
-	x.tempDir, err = os.MkdirTemp(x.runner.TempDir, "ceap-run-*")
-	if err != nil {
-		return ceap.Errorf(ceap.CodeUnavailable, "creating a folder for temporary files: %w", err).
-			WithHint("free space there, or set another folder with `tempDir` in ceap.yaml")
-	}
-	defer func() { _ = os.RemoveAll(x.tempDir) }()
+	x.tempDir = cmp.Or(x.runner.TempDir, os.TempDir())
 	x.account.journal = noJournal{}
 	if !in.DryRun && in.Stage == "" {
 		if x.account.journal, err = x.runner.OpenJournal(ctx, run); err != nil {

@@ -15,20 +15,42 @@ const (
 	readBuffer  = 256 << 10
 )
 
+// file is a temporary file. It loses its name as soon as it is open, so that the
+// system takes it away when the process ends, however it does. Where open files
+// keep their names, it is removed when it is closed.
+type file struct {
+	*os.File
+	size int64
+}
+
+func newFile(dir string) (*file, error) {
+	f, err := os.CreateTemp(dir, "ceap-spool-*")
+	if err != nil {
+		return nil, fileError("creating", dir, err)
+	}
+	_ = os.Remove(f.Name())
+	return &file{File: f}, nil
+}
+
+func (f *file) discard() {
+	_ = f.Close()
+	_ = os.Remove(f.Name()) // it is gone already where that is possible
+}
+
 // writer writes entries to a temporary file: the lengths of key and data as
 // uvarints, then both.
 type writer struct {
-	file *os.File
+	file *file
 	buf  *bufio.Writer
 	head [2 * binary.MaxVarintLen64]byte
 }
 
 func newWriter(dir string) (*writer, error) {
-	file, err := os.CreateTemp(dir, "spool-*")
+	f, err := newFile(dir)
 	if err != nil {
-		return nil, fileError("creating", dir, err)
+		return nil, err
 	}
-	return &writer{file: file, buf: bufio.NewWriterSize(file, writeBuffer)}, nil
+	return &writer{file: f, buf: bufio.NewWriterSize(f, writeBuffer)}, nil
 }
 
 func (w *writer) write(key, data []byte) error {
@@ -44,41 +66,32 @@ func (w *writer) write(key, data []byte) error {
 	if err != nil {
 		return fileError("writing", w.file.Name(), err)
 	}
+	w.file.size += int64(n + len(key) + len(data))
 	return nil
 }
 
-// close finishes the file and returns its name.
-func (w *writer) close() (string, error) {
-	err := w.buf.Flush()
-	if closing := w.file.Close(); err == nil {
-		err = closing
+// finish ends the writing and returns the file.
+func (w *writer) finish() (*file, error) {
+	if err := w.buf.Flush(); err != nil {
+		w.file.discard()
+		return nil, fileError("writing", w.file.Name(), err)
 	}
-	if err != nil {
-		_ = os.Remove(w.file.Name())
-		return "", fileError("writing", w.file.Name(), err)
-	}
-	return w.file.Name(), nil
+	return w.file, nil
 }
 
-func (w *writer) discard() {
-	_ = w.file.Close()
-	_ = os.Remove(w.file.Name())
-}
+func (w *writer) discard() { w.file.discard() }
 
 // reader reads what a writer wrote. Its entry is valid until the next call.
 type reader struct {
-	file  *os.File
+	file  *file
 	buf   *bufio.Reader
 	entry Entry
 	mem   []byte
 }
 
-func openReader(name string) (*reader, error) {
-	file, err := os.Open(name) //nolint:gosec // a file that this package made
-	if err != nil {
-		return nil, fileError("opening", name, err)
-	}
-	return &reader{file: file, buf: bufio.NewReaderSize(file, readBuffer)}, nil
+// newReader reads a file from its beginning; several may read one.
+func newReader(f *file) *reader {
+	return &reader{file: f, buf: bufio.NewReaderSize(io.NewSectionReader(f, 0, f.size), readBuffer)}
 }
 
 // next reads the next entry. It returns io.EOF after the last.
@@ -104,9 +117,4 @@ func (r *reader) next() error {
 	}
 	r.entry = Entry{Key: r.mem[:keyLen], Data: r.mem[keyLen:]}
 	return nil
-}
-
-func (r *reader) close() {
-	_ = r.file.Close()
-	_ = os.Remove(r.file.Name())
 }

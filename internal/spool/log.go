@@ -3,14 +3,12 @@ package spool
 import (
 	"errors"
 	"io"
-	"os"
 )
 
 // Log keeps entries in the order in which they are added, in a file. It can be
 // read any number of times once it is complete.
 type Log struct {
 	w     *writer
-	name  string
 	count int64
 }
 
@@ -34,19 +32,14 @@ func (l *Log) Count() int64 { return l.count }
 
 // Finish ends the adding.
 func (l *Log) Finish() error {
-	name, err := l.w.close()
-	l.name = name
+	_, err := l.w.finish()
 	return err
 }
 
 // Each calls yield with every entry, in order; the bytes are valid during the
 // call. It ends with yield's error, if any. The log must be finished.
 func (l *Log) Each(yield func(data []byte) error) error {
-	r, err := openReader(l.name)
-	if err != nil {
-		return err
-	}
-	defer func() { _ = r.file.Close() }()
+	r := newReader(l.w.file)
 	for {
 		switch err := r.next(); {
 		case errors.Is(err, io.EOF):
@@ -60,11 +53,5 @@ func (l *Log) Each(yield func(data []byte) error) error {
 	}
 }
 
-// Discard removes the file. It may be called at any time, once.
-func (l *Log) Discard() {
-	if l.name == "" {
-		l.w.discard()
-		return
-	}
-	_ = os.Remove(l.name)
-}
+// Discard removes the file. It may be called at any time.
+func (l *Log) Discard() { l.w.discard() }

@@ -2,6 +2,7 @@ package spool
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"io"
@@ -46,7 +47,7 @@ func (it *Iterator) Next() bool {
 func (it *Iterator) advance() bool {
 	switch err := it.readers[0].next(); {
 	case errors.Is(err, io.EOF):
-		it.readers[0].close()
+		it.readers[0].file.discard()
 		last := len(it.readers) - 1
 		it.readers[0] = it.readers[last]
 		it.readers = it.readers[:last]
@@ -70,29 +71,28 @@ func (it *Iterator) Err() error { return it.err }
 // Close removes the files. It may be called more than once.
 func (it *Iterator) Close() {
 	for _, r := range it.readers {
-		r.close()
+		r.file.discard()
 	}
 	it.readers, it.memory = nil, nil
 }
 
-func openMerge(files []string) (*Iterator, error) {
+// openMerge merges files, which it then owns.
+func openMerge(files []*file) (*Iterator, error) {
 	it := &Iterator{}
-	for _, file := range files {
-		r, err := openReader(file)
-		if err != nil {
-			it.Close()
-			return nil, err
+	var failed error
+	for _, f := range files {
+		r := newReader(f)
+		err := r.next()
+		if errors.Is(err, io.EOF) {
+			f.discard()
+			continue
 		}
-		switch err := r.next(); {
-		case errors.Is(err, io.EOF):
-			r.close()
-		case err != nil:
-			r.close()
-			it.Close()
-			return nil, err
-		default:
-			it.readers = append(it.readers, r)
-		}
+		it.readers = append(it.readers, r)
+		failed = cmp.Or(failed, err)
+	}
+	if failed != nil {
+		it.Close()
+		return nil, failed
 	}
 	for i := len(it.readers)/2 - 1; i >= 0; i-- {
 		it.sink(i)
@@ -125,30 +125,30 @@ func less(a, b Entry) bool {
 	return bytes.Compare(a.Data, b.Data) < 0
 }
 
-// mergeToFile merges files into a new one.
-func mergeToFile(ctx context.Context, dir string, files []string) (string, error) {
+// mergeToFile merges files, which it then owns, into a new one.
+func mergeToFile(ctx context.Context, dir string, files []*file) (*file, error) {
 	it, err := openMerge(files)
 	if err != nil {
-		return "", err
+		return nil, err
 	}
 	defer it.Close()
 	w, err := newWriter(dir)
 	if err != nil {
-		return "", err
+		return nil, err
 	}
 	for n := 0; it.Next(); n++ {
 		if n%4096 == 0 && ctx.Err() != nil {
 			w.discard()
-			return "", context.Cause(ctx)
+			return nil, context.Cause(ctx)
 		}
 		if err := w.write(it.entry.Key, it.entry.Data); err != nil {
 			w.discard()
-			return "", err
+			return nil, err
 		}
 	}
 	if it.Err() != nil {
 		w.discard()
-		return "", it.Err()
+		return nil, it.Err()
 	}
-	return w.close()
+	return w.finish()
 }

@@ -1,7 +1,7 @@
 // Package spool keeps more entries than fit into memory: a [Sorter] hands them
 // out in the order of their keys, a [Log] in the order in which they were added.
-// Entries beyond a bound of memory go to files in a folder of the caller's,
-// which nothing but this package reads and which a crash may leave behind.
+// Entries beyond a bound of memory go to files in a folder of the caller's, which
+// nothing but this package reads and which no crash leaves behind.
 //
 // The types are for one goroutine each.
 package spool
@@ -13,7 +13,6 @@ import (
 	"encoding/binary"
 	"fmt"
 	"math"
-	"os"
 	"slices"
 
 	"github.com/ceap-platform/ceap"
@@ -37,12 +36,12 @@ type Sorter struct {
 	spare  *chunk        // the chunk that is not being filled
 	sorted chan sortedTo // the answer of the goroutine that writes spare, if it is at work
 	busy   bool
-	runs   []string
+	runs   []*file
 	count  int64
 }
 
 type sortedTo struct {
-	file string
+	file *file
 	err  error
 }
 
@@ -119,7 +118,10 @@ func (s *Sorter) wait() error {
 		return done.err
 	}
 	s.runs = append(s.runs, done.file)
-	return nil
+	if len(s.runs) < 2*maxRuns {
+		return nil
+	}
+	return s.mergeRuns(context.Background()) // short, as sorting goes; the caller looks at its context between rows
 }
 
 // Sort ends the adding and returns the entries in order. The Sorter is of no
@@ -140,20 +142,32 @@ func (s *Sorter) Sort(ctx context.Context) (*Iterator, error) {
 	s.fill = nil
 	s.runs = append(s.runs, file)
 	for len(s.runs) > maxRuns {
-		merged, err := mergeToFile(ctx, s.dir, s.runs[:maxRuns])
-		if err != nil {
+		if err := s.mergeRuns(ctx); err != nil {
 			return nil, err
 		}
-		s.runs = append(s.runs[maxRuns:], merged)
 	}
-	return openMerge(s.runs)
+	runs := s.runs
+	s.runs = nil
+	return openMerge(runs)
+}
+
+// mergeRuns makes one file of the first maxRuns ones.
+func (s *Sorter) mergeRuns(ctx context.Context) error {
+	first := s.runs[:maxRuns]
+	s.runs = s.runs[maxRuns:]
+	merged, err := mergeToFile(ctx, s.dir, first)
+	if err != nil {
+		return err
+	}
+	s.runs = append(s.runs, merged)
+	return nil
 }
 
 // Discard gives up sorting and removes the files.
 func (s *Sorter) Discard() {
 	_ = s.wait() // whatever went wrong there, the entries are not wanted any more
 	for _, file := range s.runs {
-		_ = os.Remove(file)
+		file.discard()
 	}
 	s.runs, s.fill, s.spare = nil, nil, nil
 }
@@ -215,19 +229,19 @@ func prefixOf(b []byte) uint64 {
 	return p
 }
 
-// write writes the chunk's entries to a new file of dir and returns its name.
-func (c *chunk) write(dir string) (string, error) {
+// write writes the chunk's entries to a new file of dir.
+func (c *chunk) write(dir string) (*file, error) {
 	w, err := newWriter(dir)
 	if err != nil {
-		return "", err
+		return nil, err
 	}
 	for _, r := range c.refs {
 		if err := w.write(c.key(r), c.payload(r)); err != nil {
 			w.discard()
-			return "", err
+			return nil, err
 		}
 	}
-	return w.close()
+	return w.finish()
 }
 
 // fileError says that the folder of temporary files is at fault.
