@@ -5,7 +5,6 @@ package duckdb
 import (
 	"context"
 	"fmt"
-	"os"
 	"strings"
 
 	"github.com/ceap-platform/ceap"
@@ -20,7 +19,7 @@ type session struct {
 	statement warehouse.Statement
 	tree      *tree
 	tables    []*table
-	temp      string
+	temp      *tempFolder
 	shift     int // bytes that stand before the statement's SQL in what is run
 }
 
@@ -45,7 +44,7 @@ func (e *engine) open(ctx context.Context, st warehouse.Statement) (*session, er
 
 func (s *session) prepareDatabase(ctx context.Context) error {
 	var err error
-	if s.temp, err = os.MkdirTemp(s.engine.settings.TempDir, "ceap-duckdb-"); err != nil {
+	if s.temp, err = newTempFolder(s.engine.settings.TempDir); err != nil {
 		return &ceap.Error{Code: ceap.CodeUnavailable, Message: "making a temporary folder", Err: err, Hint: "set connectors.data-warehouse.tempDir"}
 	}
 	if err := s.limit(ctx); err != nil {
@@ -77,7 +76,7 @@ func (s *session) limit(ctx context.Context) error {
 		SET temp_directory=%s;
 		SET TimeZone='UTC';
 		SET errors_as_json=true`,
-		quoteText(set.MemoryLimit), set.Threads, quoteText(set.MaxTempSize), quoteText(s.temp)))
+		quoteText(set.MemoryLimit), set.Threads, quoteText(set.MaxTempSize), quoteText(s.temp.path)))
 }
 
 // parse checks the statement by its syntax tree. Nothing may be prepared before:
@@ -127,7 +126,7 @@ func (e *tableError) Error() string { return e.err.Error() }
 // seal locks everything that the statement does not need, in an order that
 // DuckDB accepts.
 func (s *session) seal(ctx context.Context, database string) error {
-	dirs := []string{s.temp}
+	dirs := []string{s.temp.path}
 	var files []string
 	for _, t := range s.tables {
 		if len(t.files) == 1 && t.files[0] == t.path {
@@ -153,8 +152,8 @@ func (s *session) close() {
 	if s.database != nil {
 		s.database.close()
 	}
-	if s.temp != "" {
-		_ = os.RemoveAll(s.temp) // only DuckDB's own files lie there
+	if s.temp != nil {
+		_ = s.temp.remove() // only DuckDB's own files lie there; what stays, the next one removes
 	}
 }
 
