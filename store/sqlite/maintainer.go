@@ -44,7 +44,14 @@ func (m *maintainer) Backup(ctx context.Context, file string) error {
 	temporary := file + partial
 	defer func() { _ = os.Remove(temporary) }() // it is gone if all went well
 	_ = os.Remove(temporary)
-	if _, err := s.read.ExecContext(ctx, "VACUUM INTO ?", temporary); err != nil {
+	// A connection of its own: those that read may not write any file, and those
+	// that write are busy.
+	db, err := connect(ctx, opening{path: s.path, synchronous: "NORMAL", cacheMB: 8}, 1)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = db.Close() }() // it only reads the store
+	if _, err := db.ExecContext(ctx, "VACUUM INTO ?", temporary); err != nil {
 		return storeError("backing up to "+file, s.path, err)
 	}
 	if err := os.Rename(temporary, file); err != nil {

@@ -132,8 +132,8 @@ func (u *upsert) run() error {
 		return err
 	}
 	for start := 0; start < len(u.batch); start += groupRows {
-		if u.asked.Err() != nil {
-			return u.asked.Err()
+		if err := u.asked.Err(); err != nil {
+			return err
 		}
 		if err := u.writeGroup(start, min(start+groupRows, len(u.batch))); err != nil {
 			return err
