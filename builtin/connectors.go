@@ -2,6 +2,7 @@ package builtin
 
 import (
 	"github.com/ceap-platform/ceap/connector"
+	"github.com/ceap-platform/ceap/connector/exec"
 	"github.com/ceap-platform/ceap/connector/warehouse"
 	"github.com/ceap-platform/ceap/connector/warehouse/duckdb"
 	"github.com/ceap-platform/ceap/plugin"
@@ -10,5 +11,6 @@ import (
 func connectors() []plugin.Of[connector.Connector] {
 	return []plugin.Of[connector.Connector]{
 		warehouse.Plugin(duckdb.Engine()),
+		exec.Plugin(),
 	}
 }
