@@ -2,6 +2,7 @@ package storetest
 
 import (
 	"cmp"
+	"context"
 	"fmt"
 	"slices"
 	"sync"
@@ -95,6 +96,14 @@ func upsertTests() tests {
 			changed.Currency = "GBP"
 			got := upsert(t, roles, options("run-2"), candidate("e", "1"), changed, candidate("a", "1"), candidate("b", "1"))
 			equal(t, "outcomes", []string{"created", "updated", "created", "unchanged"}, got)
+		},
+		"a cancelled batch is not written": func(t *testing.T, roles store.Roles) {
+			ctx, cancel := context.WithCancel(t.Context())
+			cancel()
+			_, err := roles.Candidates.Upsert(ctx, []*ceap.Candidate{candidate("a", "1")}, options("run-1"))
+			wantCode(t, err, ceap.CodeCancelled)
+			_, err = roles.Candidates.Get(t.Context(), candidate("a", "1").Key)
+			wantCode(t, err, ceap.CodeNotFound)
 		},
 		"an empty batch": func(t *testing.T, roles store.Roles) {
 			equal(t, "outcomes", []string(nil), upsert(t, roles, options("run-1")))
@@ -336,6 +345,39 @@ func findTests() tests {
 				t.Errorf("one marketplace: %v", got)
 			}
 			equal(t, "another program", []ceap.Key(nil), keys(find(t, roles, store.Query{ProgramID: "product", Channel: "email"}, 10)))
+		},
+		"by channel, best first, however they were written (I31)": func(t *testing.T, roles store.Roles) {
+			all := ranked()
+			for i, c := range all { // one by one, then some again with another score or other channels, and one closed
+				upsert(t, roles, options(fmt.Sprintf("run-a%d", i)), c)
+			}
+			for i := 0; i < len(all); i += 2 {
+				c := all[i]
+				if i%4 == 0 {
+					c.Score, c.Scored = float64(i%3)/2, true
+				} else {
+					c.Channels = []ceap.ChannelFlag{{Channel: "email", Eligible: i%8 == 2}, {Channel: "sms", Eligible: true}}
+				}
+				upsert(t, roles, options(fmt.Sprintf("run-b%d", i)), c)
+			}
+			closeCandidate(t, roles, all[5].Key, ceap.StatusConsumed)
+			all = slices.Delete(all, 5, 6)
+			if _, err := roles.Candidates.Sweep(t.Context(), noon()); err != nil {
+				t.Fatal(err)
+			}
+			slices.SortFunc(all, ceap.CompareRank)
+			for _, channel := range []string{"email", "sms", "*"} {
+				var want []ceap.Key
+				for _, c := range all {
+					if ok, _ := c.Eligible(channel); ok || channel == "*" {
+						want = append(want, c.Key)
+					}
+				}
+				got := keys(find(t, roles, store.Query{ProgramID: "product-reviews", Channel: channel}, 9))
+				equal(t, channel, want, got)
+			}
+			subject := store.Query{ProgramID: "product-reviews", Channel: "*", SubjectType: "product", SubjectID: "s7"}
+			equal(t, "one subject", 1, len(find(t, roles, subject, 9)))
 		},
 		"by the date of creation (I39)": func(t *testing.T, roles store.Roles) {
 			for i, day := range []int{0, 0, 1, 3} {
