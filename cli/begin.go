@@ -53,53 +53,6 @@ func (s *shell) target(dir string) string {
 	return filepath.Join(s.dir, dir)
 }
 
-func (s *shell) demoCommand() *cobra.Command {
-	var dir string
-	var rows int
-	c := &cobra.Command{
-		Use: "demo", Short: "Create a shop of any size to try CEAP on", Args: arguments(0, 0),
-		Long: `Creates a project folder with the data of an invented shop: customers, deliveries,
-reviews, watched videos and service calls, with the dirt that real data has, and
-programs that read them.`,
-		RunE: func(c *cobra.Command, _ []string) error {
-			target := s.target(dir)
-			progress, stop := s.showGeneration()
-			report, err := sample.Shop(c.Context(), target, sample.Options{Rows: rows, Progress: progress})
-			stop()
-			if err != nil {
-				return err
-			}
-			if s.asJSON {
-				return writeJSON(s.out, struct {
-					Dir string `json:"dir"`
-					sample.Report
-				}{target, report})
-			}
-			return s.printShop(target, &report)
-		},
-	}
-	c.Flags().StringVar(&dir, "dir", "ceap-demo", "the folder to create")
-	c.Flags().IntVar(&rows, "rows", 100_000, "deliveries; the other tables follow from it")
-	return c
-}
-
-func (s *shell) printShop(dir string, report *sample.Report) error {
-	var b strings.Builder
-	fmt.Fprintf(&b, "Created a shop in %s: %s, %.1f MB\n", dir, plural(report.Rows(), "row"), float64(report.Bytes())/1e6)
-	t := newTable("TABLE", ">ROWS", ">MB")
-	t.indent = "  "
-	for _, one := range report.Tables {
-		t.row(one.Name, thousands(one.Rows), fmt.Sprintf("%.1f", float64(one.Bytes)/1e6))
-	}
-	_ = t.write(&b) // a strings.Builder takes everything
-	fmt.Fprintf(&b, "\nNext:\n  cd %s\n", dir)
-	for _, run := range report.Runs {
-		fmt.Fprintf(&b, "  ceap run %s --marketplace %s --start %s --end %s   # %s\n", run.ProgramID, run.Marketplace, run.DateRange.Start, run.DateRange.End, run.Why)
-	}
-	_, err := fmt.Fprint(s.out, b.String())
-	return err
-}
-
 // showGeneration draws how far the generation of tables is, a bar for each.
 func (s *shell) showGeneration() (progress func(done, total int64, what string), stop func()) {
 	if !s.showsProgress() {
