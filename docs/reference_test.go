@@ -243,10 +243,8 @@ func commandPage(t *testing.T) string {
 	var walk func(words []string)
 	walk = func(words []string) {
 		help := helpOf(t, words)
-		text, flags, _ := strings.Cut(help, "\nGlobal Flags:")
-		if len(words) == 0 {
-			text, flags = help, ""
-		} else if _, more, ok := strings.Cut(flags, "\n\n"); ok {
+		text, global, _ := strings.Cut(help, "\nGlobal Flags:") // which stand with `ceap` itself
+		if _, more, ok := strings.Cut(global, "\n\n"); ok {
 			text += "\n" + more
 		}
 		fmt.Fprintf(&b, "\n## %s\n\n```\n%s\n```\n", strings.Join(append([]string{"ceap"}, words...), " "), strings.TrimSpace(text))
