@@ -67,6 +67,31 @@ func TestInvariants_AreListed(t *testing.T) {
 	}
 }
 
+// TestContract_ListsWhatCodeCites finds numbers in the code that no page explains.
+func TestContract_ListsWhatCodeCites(t *testing.T) {
+	t.Parallel()
+	explained := map[string]string{
+		"D": readPage(t, filepath.Join(root, "docs", "contract.md")).text,
+		"I": readPage(t, filepath.Join(root, "docs", "invariants.md")).text,
+	}
+	comment := regexp.MustCompile(`//.*`)
+	number := regexp.MustCompile(`\b([DI])[0-9]{1,2}\b`)
+	found := 0
+	for name, text := range goFiles(t, ".go") {
+		for _, c := range comment.FindAllString(text, -1) {
+			for _, m := range number.FindAllStringSubmatch(c, -1) {
+				found++
+				if !strings.Contains(explained[m[1]], "\n| "+m[0]+" ") {
+					t.Errorf("%s cites %s, which no page explains", name, m[0])
+				}
+			}
+		}
+	}
+	if found < 100 {
+		t.Errorf("only %d numbers were found", found)
+	}
+}
+
 // goFiles returns the Go files of the module whose names end so.
 func goFiles(t *testing.T, ending string) map[string]string {
 	t.Helper()
