@@ -20,8 +20,11 @@ type Key struct {
 // subject id, each by its bytes.
 func (k Key) Compare(other Key) int {
 	for _, pair := range [...][2]string{
-		{k.CustomerID, other.CustomerID}, {k.ProgramID, other.ProgramID}, {k.Marketplace, other.Marketplace},
-		{k.SubjectType, other.SubjectType}, {k.SubjectID, other.SubjectID},
+		{k.CustomerID, other.CustomerID},
+		{k.ProgramID, other.ProgramID},
+		{k.Marketplace, other.Marketplace},
+		{k.SubjectType, other.SubjectType},
+		{k.SubjectID, other.SubjectID},
 	} {
 		if c := strings.Compare(pair[0], pair[1]); c != 0 {
 			return c
@@ -194,5 +197,5 @@ func CompareRank(a, b *Candidate) int {
 	if c := b.EventDate.Compare(a.EventDate); c != 0 {
 		return c
 	}
-	return a.Key.Compare(b.Key)
+	return a.Compare(b.Key)
 }

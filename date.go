@@ -23,7 +23,7 @@ func ParseDate(text string) (Date, error) {
 // DateOf returns the civil date of t in t's own zone.
 func DateOf(t time.Time) Date {
 	y, m, d := t.Date()
-	return Date(time.Date(y, m, d, 0, 0, 0, 0, time.UTC).Unix() / int64(day/time.Second))
+	return Date(time.Date(y, m, d, 0, 0, 0, 0, time.UTC).Unix() / int64(day/time.Second)) //nolint:gosec // years that time.Time can print fit
 }
 
 // In returns the first instant of the date in zone.
@@ -33,7 +33,7 @@ func (d Date) In(zone *time.Location) time.Time {
 }
 
 // AddDays returns the date n days later.
-func (d Date) AddDays(n int) Date { return d + Date(n) } //nolint:gosec // days of civil dates are far from the bounds of int32
+func (d Date) AddDays(n int) Date { return d + Date(n) } //nolint:gosec // far from the bounds of int32
 
 // String returns YYYY-MM-DD.
 func (d Date) String() string { return d.In(time.UTC).Format(time.DateOnly) }

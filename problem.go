@@ -59,15 +59,19 @@ func (p Problem) String() string {
 type Problems []Problem
 
 // Errors returns the problems that are not warnings.
-func (ps Problems) Errors() Problems { return ps.filter(false) }
+func (ps Problems) Errors() Problems {
+	return ps.filter(func(p Problem) bool { return !p.Warning })
+}
 
 // Warnings returns the problems that are warnings.
-func (ps Problems) Warnings() Problems { return ps.filter(true) }
+func (ps Problems) Warnings() Problems {
+	return ps.filter(func(p Problem) bool { return p.Warning })
+}
 
-func (ps Problems) filter(warning bool) Problems {
+func (ps Problems) filter(keep func(Problem) bool) Problems {
 	var out Problems
 	for _, p := range ps {
-		if p.Warning == warning {
+		if keep(p) {
 			out = append(out, p)
 		}
 	}

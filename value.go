@@ -42,7 +42,7 @@ type Value struct {
 func Null() Value { return Value{} }
 
 // Bool returns a boolean.
-func Bool(b bool) Value {
+func Bool(b bool) Value { //nolint:revive // the value itself, not a switch
 	if b {
 		return Value{kind: KindBool, bits: 1}
 	}
@@ -50,7 +50,7 @@ func Bool(b bool) Value {
 }
 
 // Int returns a whole number.
-func Int(n int64) Value { return Value{kind: KindInt, bits: uint64(n)} } //nolint:gosec // the bits are kept as they are
+func Int(n int64) Value { return Value{kind: KindInt, bits: uint64(n)} }
 
 // Float returns a number. A whole number below 2^53 becomes a [KindInt], so that
 // equal numbers are equal Values; NaN and the infinities become their text,
@@ -97,18 +97,18 @@ func String(s string) Value { return Value{kind: KindString, text: s} }
 
 // Time returns an instant, cut to microseconds.
 func Time(t time.Time) Value {
-	return Value{kind: KindTime, bits: uint64(t.UnixMicro())} //nolint:gosec // the bits are kept as they are
+	return Value{kind: KindTime, bits: uint64(t.UnixMicro())}
 }
 
 // Local returns a date and time without a zone; t's own zone is ignored.
 func Local(t time.Time) Value {
 	y, m, d := t.Date()
 	wall := time.Date(y, m, d, t.Hour(), t.Minute(), t.Second(), t.Nanosecond(), time.UTC)
-	return Value{kind: KindLocal, bits: uint64(wall.UnixMicro())} //nolint:gosec // the bits are kept as they are
+	return Value{kind: KindLocal, bits: uint64(wall.UnixMicro())}
 }
 
 // CivilDate returns a civil date.
-func CivilDate(d Date) Value { return Value{kind: KindDate, bits: uint64(d)} } //nolint:gosec // the bits are kept as they are
+func CivilDate(d Date) Value { return Value{kind: KindDate, bits: uint64(d)} }
 
 // Kind returns what v is.
 func (v Value) Kind() Kind { return v.kind }
@@ -124,7 +124,7 @@ func (v Value) Int() int64 {
 	if v.kind != KindInt {
 		return 0
 	}
-	return int64(v.bits) //nolint:gosec // the bits are kept as they are
+	return int64(v.bits)
 }
 
 // Number returns v as a float64 and whether it is a number. A decimal is
@@ -149,7 +149,7 @@ func (v Value) Micros() int64 {
 	if v.kind != KindTime && v.kind != KindLocal {
 		return 0
 	}
-	return int64(v.bits) //nolint:gosec // the bits are kept as they are
+	return int64(v.bits)
 }
 
 // Date returns the civil date of a [KindDate]; the zero Date for other kinds.
@@ -157,7 +157,7 @@ func (v Value) Date() Date {
 	if v.kind != KindDate {
 		return 0
 	}
-	return Date(v.bits) //nolint:gosec // the bits are kept as they are
+	return Date(v.bits)
 }
 
 // Text returns the text of a [KindString] or [KindDecimal]; "" for other kinds.

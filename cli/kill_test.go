@@ -47,7 +47,7 @@ func TestKill_ARunThatWasKilledEndsAsOneThatWasNot(t *testing.T) {
 	if want.Status != ceap.RunSucceeded || want.Counts.Stored == 0 {
 		t.Fatalf("undisturbed: %s %+v", want.Status, want.Counts)
 	}
-	seed := uint64(time.Now().UnixNano()) //nolint:gosec // any seed will do
+	seed := uint64(time.Now().UnixNano())
 	rng := rand.New(rand.NewPCG(seed, 0))
 	interrupted := 0
 	for n := range *killings {
@@ -170,7 +170,7 @@ func dumpStore(t *testing.T, dir string) string {
 		if err := rows.Scan(targets...); err != nil {
 			t.Fatal(err)
 		}
-		fmt.Fprintf(sum, "%q\n", values)
+		_, _ = fmt.Fprintf(sum, "%q\n", values)
 	}
 	if rows.Err() != nil {
 		t.Fatal(rows.Err())

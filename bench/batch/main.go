@@ -34,8 +34,8 @@ func main() {
 	keep := flag.String("dir", "", "keep the files in this folder, and use the rows that are there; default a temporary one")
 	flag.Parse()
 	if err := measure(*rows, *binary, *memory, *keep); err != nil {
-		fmt.Fprintln(os.Stderr, "bench:", err)
-		os.Exit(1) //nolint:forbidigo // a command of its own
+		_, _ = fmt.Fprintln(os.Stderr, "bench:", err)
+		os.Exit(1)
 	}
 }
 
@@ -204,11 +204,11 @@ func run(dir, binary, batch string) (measured, error) {
 
 func report(rows int64, floor time.Duration, memory int, runs ...measured) {
 	w := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintln(w, "what\ttime s\trows/s\tx floor\tCPU s\tpeak RSS MiB\tbeyond memory_limit\t")
-	fmt.Fprintf(w, "floor: DuckDB alone, filter and write Parquet\t%.1f\t%.0f\t1.0\t\t\t\t\n", floor.Seconds(), float64(rows)/floor.Seconds())
+	_, _ = fmt.Fprintln(w, "what\ttime s\trows/s\tx floor\tCPU s\tpeak RSS MiB\tbeyond memory_limit\t")
+	_, _ = fmt.Fprintf(w, "floor: DuckDB alone, filter and write Parquet\t%.1f\t%.0f\t1.0\t\t\t\t\n", floor.Seconds(), float64(rows)/floor.Seconds())
 	for i, m := range runs {
 		name := []string{"ceap run, all new", "ceap run again, all unchanged"}[i]
-		fmt.Fprintf(w, "%s\t%.1f\t%.0f\t%.1f\t%.1f\t%d\t%d\t\n", name, m.took.Seconds(), float64(rows)/m.took.Seconds(), m.took.Seconds()/floor.Seconds(),
+		_, _ = fmt.Fprintf(w, "%s\t%.1f\t%.0f\t%.1f\t%.1f\t%d\t%d\t\n", name, m.took.Seconds(), float64(rows)/m.took.Seconds(), m.took.Seconds()/floor.Seconds(),
 			m.cpu.Seconds(), m.rss>>20, m.rss>>20-int64(memory)*1_000_000>>20)
 	}
 	_ = w.Flush() // to the terminal

@@ -171,6 +171,7 @@ func (a *account) report(res *ceap.RunResult) {
 	res.InvalidReasons, res.Rejections, res.Failures = []ceap.InvalidReason{}, []ceap.RejectionCount{}, []ceap.ReasonCount{}
 	for key, t := range a.reasons {
 		switch t.kind {
+		case ceap.OutcomeDuplicate, ceap.OutcomeCreated, ceap.OutcomeUpdated, ceap.OutcomeUnchanged: // their counts say it all
 		case ceap.OutcomeInvalid:
 			res.InvalidReasons = append(res.InvalidReasons, ceap.InvalidReason{ReasonCode: key.code, Field: key.field, Count: t.count, Samples: t.samples})
 		case ceap.OutcomeRejected:

@@ -204,21 +204,24 @@ func parallel(ctx context.Context, workers int, from feed, work func() func(cont
 			return nil
 		})
 	}
-	g.Go(func() error {
-		for b := range ordered {
-			select {
-			case <-b.done:
-			case <-ctx.Done():
-				return context.Cause(ctx)
-			}
-			if b.err != nil {
-				return b.err
-			}
-			if err := sink(ctx, b); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
+	g.Go(func() error { return drain(ctx, ordered, sink) })
 	return g.Wait()
+}
+
+// drain hands batches to sink as soon as they are done, in their order.
+func drain(ctx context.Context, ordered <-chan *batch, sink func(context.Context, *batch) error) error {
+	for b := range ordered {
+		select {
+		case <-b.done:
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+		if b.err != nil {
+			return b.err
+		}
+		if err := sink(ctx, b); err != nil {
+			return err
+		}
+	}
+	return nil
 }

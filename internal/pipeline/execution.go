@@ -34,6 +34,7 @@ type execution struct {
 	meter   *Meter
 
 	correlationID string
+	mapOnly       bool // the run ends after mapping
 
 	account  account
 	layouts  layouts
@@ -43,14 +44,14 @@ type execution struct {
 	took     []ceap.StageTime
 }
 
-// extract reads every source, maps its rows and returns the candidates sorted.
-// With keep false the candidates are only counted.
-func (x *execution) extract(ctx context.Context, keep bool) (*spool.Iterator, error) {
+// extract reads every source, maps its rows and returns the candidates sorted, or
+// none of them if the run ends with this stage.
+func (x *execution) extract(ctx context.Context) (*spool.Iterator, error) {
 	x.meter.stage.Store(StageExtract)
 	defer x.clock(StageExtract)()
 	sorter := spool.NewSorter(x.tempDir, x.runner.sortMemory())
 	for i := range x.def.Sources {
-		if err := x.read(ctx, i, sorter, keep); err != nil {
+		if err := x.read(ctx, i, sorter); err != nil {
 			sorter.Discard()
 			return nil, err
 		}
@@ -68,7 +69,7 @@ func (x *execution) extract(ctx context.Context, keep bool) (*spool.Iterator, er
 }
 
 // read reads one source.
-func (x *execution) read(ctx context.Context, index int, sorter *spool.Sorter, keep bool) (err error) {
+func (x *execution) read(ctx context.Context, index int, sorter *spool.Sorter) (err error) {
 	source := x.def.Sources[index]
 	req := x.req
 	req.ConnectorID = source.ID
@@ -88,7 +89,7 @@ func (x *execution) read(ctx context.Context, index int, sorter *spool.Sorter, k
 	resolution := transform.Resolution()
 	x.notes = append(x.notes, resolution.Notes...)
 	x.warn(resolution.Warnings...)
-	if err := x.mapRows(ctx, index, stream, transform, sorter, keep); err != nil {
+	if err := x.mapRows(ctx, index, stream, transform, sorter); err != nil {
 		return fmt.Errorf("connector %q: %w", source.ID, err)
 	}
 	if r, ok := stream.(connector.Reporter); ok {
@@ -101,7 +102,7 @@ func (x *execution) read(ctx context.Context, index int, sorter *spool.Sorter, k
 	return nil
 }
 
-func (x *execution) mapRows(ctx context.Context, index int, stream connector.Stream, transform connector.Transform, sorter *spool.Sorter, keep bool) error {
+func (x *execution) mapRows(ctx context.Context, index int, stream connector.Stream, transform connector.Transform, sorter *spool.Sorter) error {
 	enc := encoder{layouts: &x.layouts}
 	var c ceap.Candidate
 	for {
@@ -123,7 +124,7 @@ func (x *execution) mapRows(ctx context.Context, index int, stream connector.Str
 				}
 				continue
 			}
-			if !keep {
+			if x.mapOnly {
 				x.meter.finished.Add(1)
 				continue
 			}

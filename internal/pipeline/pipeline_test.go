@@ -52,13 +52,13 @@ func (j *journal) Write(outcomes []ceap.Outcome) error {
 func (j *journal) Close(complete bool) error { j.closed, j.complete = true, complete; return nil }
 func (j *journal) Discard()                  {}
 
-func open(t testing.TB) *house {
-	t.Helper()
-	s, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "ceap.db"), 8)
+func open(tb testing.TB) *house {
+	tb.Helper()
+	s, err := sqlite.Open(tb.Context(), filepath.Join(tb.TempDir(), "ceap.db"), 8)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
-	t.Cleanup(func() { _ = s.Close() })
+	tb.Cleanup(func() { _ = s.Close() })
 	h := &house{roles: s.Roles()}
 	var ids atomic.Int64
 	h.runner = &pipeline.Runner{
@@ -68,7 +68,7 @@ func open(t testing.TB) *house {
 			h.journal = &journal{}
 			return h.journal, nil
 		},
-		TempDir: t.TempDir(), Workers: 2,
+		TempDir: tb.TempDir(), Workers: 2,
 	}
 	return h
 }
@@ -85,11 +85,11 @@ func (h *house) fork() *house {
 	return f
 }
 
-func (h *house) run(t testing.TB, d *pipeline.Definition, in pipeline.Input) ceap.RunResult {
-	t.Helper()
-	res, err := h.try(t.Context(), d, in)
+func (h *house) run(tb testing.TB, d *pipeline.Definition, in pipeline.Input) ceap.RunResult {
+	tb.Helper()
+	res, err := h.try(tb.Context(), d, in)
 	if err != nil {
-		t.Fatalf("running: %v", err)
+		tb.Fatalf("running: %v", err)
 	}
 	return res
 }
@@ -179,10 +179,10 @@ func outcomes(j *journal) []string {
 	return out
 }
 
-func same(t testing.TB, what string, want, got any) {
-	t.Helper()
+func same(tb testing.TB, what string, want, got any) {
+	tb.Helper()
 	if diff := cmp.Diff(want, got); diff != "" {
-		t.Errorf("%s (-want +got):\n%s", what, diff)
+		tb.Errorf("%s (-want +got):\n%s", what, diff)
 	}
 }
 
@@ -210,8 +210,11 @@ func TestRunner_EveryKindOfOutcome(t *testing.T) {
 	}, outcomes(h.journal))
 	same(t, "duplicate names the winner", "row 1 of source-1 is the same candidate and comes first", h.journal.outcomes[3].Reason)
 	same(t, "funnel", []ceap.FunnelStep{
-		{Step: "extract", In: 8, Out: 8}, {Step: "map and validate", In: 8, Out: 6}, {Step: "deduplicate", In: 6, Out: 4},
-		{Step: "filter lucky", In: 4, Out: 3}, {Step: "store", In: 3, Out: 3},
+		{Step: "extract", In: 8, Out: 8},
+		{Step: "map and validate", In: 8, Out: 6},
+		{Step: "deduplicate", In: 6, Out: 4},
+		{Step: "filter lucky", In: 4, Out: 3},
+		{Step: "store", In: 3, Out: 3},
 	}, res.Funnel)
 	same(t, "open streams", 0, first.OpenStreams()+second.OpenStreams())
 	c, err := h.roles.Candidates.Get(t.Context(), ceap.Key{CustomerID: "c1", ProgramID: d.ProgramID, Marketplace: "US", SubjectType: "product", SubjectID: "p"})

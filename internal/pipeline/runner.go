@@ -201,7 +201,7 @@ func (r *Runner) attempt(ctx context.Context, stages *Stages, run *ceap.Run, in 
 		return nil
 	}
 	log.InfoContext(ctx, "run started", "batch_id", res.BatchID, "range", res.DateRange.String(), "attempt", res.Attempt)
-	x := &execution{runner: r, stages: stages, def: d, log: log, meter: meter, correlationID: res.CorrelationID}
+	x := &execution{runner: r, stages: stages, def: d, log: log, meter: meter, correlationID: res.CorrelationID, mapOnly: in.Stage == StageExtract}
 	x.req = connector.Request{
 		ProgramID: d.ProgramID, Marketplace: d.Marketplace, Range: res.DateRange, RunID: res.RunID, BatchID: res.BatchID,
 		AsOf: res.AsOf, Zone: d.Zone, Rules: d.Rules,
@@ -228,7 +228,7 @@ func (x *execution) run(ctx context.Context, run ceap.Run, in Input) (err error)
 		}
 		defer x.account.journal.Discard()
 	}
-	it, err := x.extract(ctx, in.Stage != StageExtract)
+	it, err := x.extract(ctx)
 	if err != nil {
 		return x.stop(err)
 	}
@@ -259,9 +259,14 @@ func (x *execution) stop(err error) error {
 // noJournal is the journal of a run that leaves nothing behind.
 type noJournal struct{}
 
+// Write implements [Journal].
 func (noJournal) Write([]ceap.Outcome) error { return nil }
-func (noJournal) Close(bool) error           { return nil }
-func (noJournal) Discard()                   {}
+
+// Close implements [Journal].
+func (noJournal) Close(bool) error { return nil }
+
+// Discard implements [Journal].
+func (noJournal) Discard() {}
 
 func (r *Runner) sortMemory() int {
 	if r.SortMemory > 0 {

@@ -3,7 +3,6 @@ package spool
 import (
 	"bytes"
 	"cmp"
-	"context"
 	"errors"
 	"io"
 )
@@ -126,7 +125,7 @@ func less(a, b Entry) bool {
 }
 
 // mergeToFile merges files, which it then owns, into a new one.
-func mergeToFile(ctx context.Context, dir string, files []*file) (*file, error) {
+func mergeToFile(dir string, files []*file) (*file, error) {
 	it, err := openMerge(files)
 	if err != nil {
 		return nil, err
@@ -136,11 +135,7 @@ func mergeToFile(ctx context.Context, dir string, files []*file) (*file, error) 
 	if err != nil {
 		return nil, err
 	}
-	for n := 0; it.Next(); n++ {
-		if n%4096 == 0 && ctx.Err() != nil {
-			w.discard()
-			return nil, context.Cause(ctx)
-		}
+	for it.Next() {
 		if err := w.write(it.entry.Key, it.entry.Data); err != nil {
 			w.discard()
 			return nil, err

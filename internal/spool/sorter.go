@@ -121,7 +121,7 @@ func (s *Sorter) wait() error {
 	if len(s.runs) < 2*maxRuns {
 		return nil
 	}
-	return s.mergeRuns(context.Background()) // short, as sorting goes; the caller looks at its context between rows
+	return s.mergeRuns()
 }
 
 // Sort ends the adding and returns the entries in order. The Sorter is of no
@@ -142,7 +142,10 @@ func (s *Sorter) Sort(ctx context.Context) (*Iterator, error) {
 	s.fill = nil
 	s.runs = append(s.runs, file)
 	for len(s.runs) > maxRuns {
-		if err := s.mergeRuns(ctx); err != nil {
+		if ctx.Err() != nil {
+			return nil, context.Cause(ctx)
+		}
+		if err := s.mergeRuns(); err != nil {
 			return nil, err
 		}
 	}
@@ -152,10 +155,10 @@ func (s *Sorter) Sort(ctx context.Context) (*Iterator, error) {
 }
 
 // mergeRuns makes one file of the first maxRuns ones.
-func (s *Sorter) mergeRuns(ctx context.Context) error {
+func (s *Sorter) mergeRuns() error {
 	first := s.runs[:maxRuns]
 	s.runs = s.runs[maxRuns:]
-	merged, err := mergeToFile(ctx, s.dir, first)
+	merged, err := mergeToFile(s.dir, first)
 	if err != nil {
 		return err
 	}

@@ -16,8 +16,6 @@ import (
 	"github.com/ceap-platform/ceap/internal/spool"
 )
 
-var bg = context.Background()
-
 type pair struct{ Key, Data string }
 
 func sorted(t interface{ Fatalf(string, ...any) }, dir string, bound int, in []pair) []pair {
@@ -27,7 +25,7 @@ func sorted(t interface{ Fatalf(string, ...any) }, dir string, bound int, in []p
 			t.Fatalf("adding: %v", err)
 		}
 	}
-	it, err := s.Sort(bg)
+	it, err := s.Sort(context.Background())
 	if err != nil {
 		t.Fatalf("sorting: %v", err)
 	}
@@ -98,12 +96,12 @@ func TestSorter_MergesManyFilesInPasses(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	it, err := s.Sort(bg)
+	it, err := s.Sort(context.Background())
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer it.Close()
-	for want := uint16(0); want < 200; want++ {
+	for want := range uint16(200) {
 		if !it.Next() {
 			t.Fatalf("ended before %d: %v", want, it.Err())
 		}
@@ -175,7 +173,7 @@ func BenchmarkSorter(b *testing.B) {
 				b.Fatal(err)
 			}
 		}
-		it, err := s.Sort(bg)
+		it, err := s.Sort(context.Background())
 		if err != nil {
 			b.Fatal(err)
 		}
