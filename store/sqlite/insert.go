@@ -11,7 +11,7 @@ import (
 
 // groupRows is how many rows one INSERT writes: enough that the cost of a
 // statement does not count, and well within SQLite's 32,766 parameters.
-const groupRows = 50
+const groupRows = 100
 
 // insertColumns are the columns of an INSERT; those left out are NULL.
 const insertColumns = `id, customer, scope, subject_type, subject_id, event_at, score, channel_set, status, version,

@@ -312,10 +312,9 @@ func (m *modelTest) find(rt *rapid.T) {
 	var got []ceap.Candidate
 	for {
 		page, err := m.roles.Candidates.Find(m.t.Context(), q)
-		if err != nil || len(page.Candidates) > q.Limit {
-			rt.Fatalf("found %d of %d, %v", len(page.Candidates), q.Limit, err)
+		if got = append(got, page.Candidates...); err != nil || len(page.Candidates) > q.Limit || len(got) > len(want) {
+			rt.Fatalf("found %d candidates, %d on a page of %d, %v; want %d", len(got), len(page.Candidates), q.Limit, err, len(want))
 		}
-		got = append(got, page.Candidates...)
 		if q.Cursor = page.Next; q.Cursor == "" {
 			break
 		}

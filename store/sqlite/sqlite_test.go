@@ -110,6 +110,46 @@ func TestI31_BestFirstOverManyPages(t *testing.T) {
 	}
 }
 
+// TestI4_SparseBatches reads groups of rows between which others lie.
+func TestI4_SparseBatches(t *testing.T) {
+	t.Parallel()
+	s, _ := openAt(t)
+	all := many(4000, 0)
+	var batch []*ceap.Candidate
+	for i, c := range all {
+		if i%2 == 0 {
+			batch = append(batch, c)
+		}
+	}
+	if _, err := s.Roles().Candidates.Upsert(t.Context(), batch, options("run-0")); err != nil {
+		t.Fatal(err)
+	}
+	for run, step := range []int{4, 9, 10, 21} { // of even steps all are stored, of odd ones every other
+		var batch []*ceap.Candidate
+		var want []ceap.OutcomeKind
+		for i := 0; i < len(all); i += step {
+			batch = append(batch, all[i])
+			if i%2 == 0 {
+				want = append(want, ceap.OutcomeUnchanged)
+			} else {
+				want = append(want, ceap.OutcomeCreated)
+			}
+		}
+		opts := options(fmt.Sprintf("run-%d", run+1))
+		for _, opts.DryRun = range []bool{true, step%2 == 1} { // new rows are never written, so that each step finds the same
+			results, err := s.Roles().Candidates.Upsert(t.Context(), batch, opts)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for i := range results {
+				if results[i].Kind != want[i] {
+					t.Fatalf("by %d: %s is %+v, want %s", step, batch[i].Key, results[i], want[i])
+				}
+			}
+		}
+	}
+}
+
 func TestStore_ManyUpdatesDoNotPileUp(t *testing.T) {
 	t.Parallel()
 	s, _ := openAt(t)
