@@ -69,7 +69,7 @@ $(LINT):
 	@mkdir -p $(TOOLS)
 	GOFLAGS= GOBIN=$(TOOLS) $(GO) install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(LINT_VERSION)
 
-ci: verify lint race nocgo fuzz ## what continuous integration runs, with the README's commands
+ci: verify lint test race nocgo fuzz ## what continuous integration runs, with the README's commands
 	@scripts/readme-commands
 
 clean: ## remove what was built
