@@ -57,10 +57,10 @@ fmt: $(LINT) ## format the code
 	$(LINT) fmt ./...
 
 generate: ## write the generated files
-	$(GO) test ./builtin -run TestGenerated -update
+	$(GO) test ./schema ./docs -run IsUpToDate -update
 
 verify: ## fail if generated files or the module files are not up to date
-	$(GO) test -count=1 ./builtin -run TestGenerated
+	$(GO) test -count=1 ./schema ./docs -run IsUpToDate
 	GOFLAGS= $(GO) mod tidy -diff
 
 setup: $(LINT) ## install the tools that other targets need, pinned by version

@@ -191,7 +191,8 @@ func (a *account) report(res *ceap.RunResult) {
 	})
 }
 
-// funnel says how many rows each stage let through.
+// funnel says how many rows each stage let through. Without steps it ends with
+// the mapping, which is as far as a run came that had not decided every row.
 func (a *account) funnel(steps []Step) []ceap.FunnelStep {
 	left := a.counts.Extracted
 	var out []ceap.FunnelStep
@@ -201,6 +202,9 @@ func (a *account) funnel(steps []Step) []ceap.FunnelStep {
 	}
 	pass("extract", 0)
 	pass("map and validate", a.counts.Invalid+a.early)
+	if steps == nil {
+		return out
+	}
 	pass("deduplicate", a.counts.Duplicate)
 	for i, step := range steps {
 		if step.Kind == StepScore {

@@ -79,7 +79,7 @@ type Step struct {
 // plan orders the steps. Filters keep their configured order (I23); scoring
 // stands before the first one that reads a score, else at the end (D55).
 func plan(d *Definition) ([]Step, error) {
-	var steps []Step
+	steps := []Step{}
 	var problems ceap.Problems
 	scored := len(d.Models) == 0
 	for _, f := range d.Filters {

@@ -35,6 +35,7 @@ type execution struct {
 
 	correlationID string
 	mapOnly       bool // the run ends after mapping
+	decided       bool // every row has gone through the steps
 
 	account  account
 	layouts  layouts

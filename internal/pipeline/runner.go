@@ -239,6 +239,7 @@ func (x *execution) run(ctx context.Context, run ceap.Run, in Input) (err error)
 	if err := x.decide(ctx, it); err != nil {
 		return x.stop(err)
 	}
+	x.decided = true
 	if err := x.account.journal.Close(true); err != nil {
 		return fmt.Errorf("finishing the journal: %w", err)
 	}

@@ -31,8 +31,10 @@ func (x *execution) complete(ctx context.Context, res *ceap.RunResult, in Input,
 		res.Status = x.status(ctx, err)
 	}
 	x.account.report(res)
-	res.Scores = x.scoreCounts()
-	res.Funnel = x.account.funnel(x.stages.steps)
+	if x.decided {
+		res.Scores = x.scoreCounts()
+	}
+	res.Funnel = x.account.funnel(x.reached())
 	if x.notes != nil {
 		res.Mappings = x.notes
 	}
@@ -45,6 +47,15 @@ func (x *execution) complete(ctx context.Context, res *ceap.RunResult, in Input,
 	if x.warnings != nil {
 		res.Warnings = x.warnings
 	}
+}
+
+// reached returns the steps that all rows went through; nothing is known of the
+// steps of a run that stopped among them.
+func (x *execution) reached() []Step {
+	if x.decided {
+		return x.stages.steps
+	}
+	return nil
 }
 
 // status decides how the run ended (D48).
@@ -87,7 +98,8 @@ func (x *execution) message(ctx context.Context, res *ceap.RunResult, err error)
 	}
 }
 
-// noRows says what was looked at when a run found no rows (D49).
+// noRows says what was looked at when a run found no rows (D49), a line for each
+// finding.
 func (x *execution) noRows(ctx context.Context) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "No candidates extracted for %s, %s to %s", x.def.Marketplace, x.req.Range.Start, x.req.Range.End)
@@ -102,9 +114,9 @@ func (x *execution) noRows(ctx context.Context) string {
 			if check.Status == connector.CheckOK {
 				continue
 			}
-			fmt.Fprintf(&b, "; %s: %s", check.Name, check.Detail)
+			fmt.Fprintf(&b, "\n%s: %s", check.Name, check.Detail)
 			if check.Remedy != "" {
-				b.WriteString(" (" + check.Remedy + ")")
+				b.WriteString("; " + check.Remedy)
 			}
 		}
 	}
