@@ -29,7 +29,7 @@ func BenchmarkUpsert(b *testing.B) {
 func benchUpsert(b *testing.B, kind string) {
 	b.StopTimer()
 	path := filepath.Join(b.TempDir(), "ceap.db")
-	s, err := sqlite.Open(b.Context(), path, 128)
+	s, err := sqlite.Open(b.Context(), path, sqlite.Default().CacheMB)
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -87,7 +87,7 @@ func usage(b *testing.B) (u syscall.Rusage) {
 
 // BenchmarkFind reads the best hundred of a channel in a store of a million.
 func BenchmarkFind(b *testing.B) {
-	s, err := sqlite.Open(b.Context(), filepath.Join(b.TempDir(), "ceap.db"), 128)
+	s, err := sqlite.Open(b.Context(), filepath.Join(b.TempDir(), "ceap.db"), sqlite.Default().CacheMB)
 	if err != nil {
 		b.Fatal(err)
 	}
