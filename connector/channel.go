@@ -110,7 +110,7 @@ func parseChannelObject(text string) ([]ceap.ChannelFlag, error) {
 			return nil, err
 		}
 		eligible, ok := tokenBool(token)
-		channel := channelID(name.(string)) //nolint:errcheck,forcetypeassert // the decoder refuses keys that are not text
+		channel := channelID(name.(string)) // the decoder refuses keys that are not text
 		if !ok || channel == "" || channel == "media" {
 			return nil, errNotChannels
 		}

@@ -52,6 +52,7 @@ func readDate(v ceap.Value, zone *time.Location) (int64, string) {
 		return time.Date(t.Year(), t.Month(), t.Day(), t.Hour(), t.Minute(), t.Second(), t.Nanosecond(), zone).UnixMicro(), ""
 	case ceap.KindDate:
 		return dateMicros(v.Date(), zone), ""
+	default:
 	}
 	return 0, ruleDate
 }

@@ -268,7 +268,7 @@ func TestMapper_Map_mismatch(t *testing.T) {
 		var c ceap.Candidate
 		row := minimalRow(ceap.Null(), ceap.String("DE"))
 		row[0] = ceap.Null()
-		asInvalid(t, m.Map(connector.Record{Row: 1, Values: row}, &c))
+		_ = asInvalid(t, m.Map(connector.Record{Row: 1, Values: row}, &c))
 	})
 }
 

@@ -174,7 +174,7 @@ func (r *resolver) resolveTarget(t target) source {
 }
 
 // resolveMapping finds the source that a mapping names (D15, D17).
-func (r *resolver) resolveMapping(name string, mapping MappingSource, mayBeConstant bool) source {
+func (r *resolver) resolveMapping(name string, mapping MappingSource, mayBeConstant bool) source { //nolint:revive // what the field allows, not a mode
 	if mapping.form == formConstant {
 		return r.useConstant(name, mapping.constant, "")
 	}
@@ -203,7 +203,7 @@ func (r *resolver) columnHint(name string, mapping MappingSource) string {
 	if near := r.nearestColumn(mapping.name); near != "" {
 		hint = fmt.Sprintf("the nearest is %q; ", near) + hint
 	}
-	if t, fixed := targetOf(name); mapping.form == formText && !(fixed && t.neverConstant()) {
+	if t, fixed := targetOf(name); mapping.form == formText && (!fixed || !t.neverConstant()) {
 		hint += fmt.Sprintf(`; a constant is written {"constant": %q}`, mapping.name)
 	}
 	return hint

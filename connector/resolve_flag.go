@@ -82,7 +82,7 @@ func (r *resolver) addDefaults(found map[string]flag) {
 	}
 }
 
-func defaultNote(eligible, hasDefault, hasObject bool) string {
+func defaultNote(eligible, hasDefault, hasObject bool) string { //nolint:revive // the facts that it words
 	note := "no customer counts as eligible"
 	switch {
 	case eligible:

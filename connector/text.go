@@ -48,6 +48,7 @@ func readID(v ceap.Value) (id, rule string) {
 		if !strings.Contains(v.Text(), ".") {
 			return v.Text(), ""
 		}
+	default:
 	}
 	return "", ruleID
 }
@@ -91,6 +92,7 @@ func readExtra(v ceap.Value) (value ceap.Value, code, rule string) {
 		}
 	case ceap.KindTime, ceap.KindLocal, ceap.KindDate:
 		return ceap.String(v.String()), "", ""
+	default:
 	}
 	if len(v.Text()) > maxText {
 		return v, ceap.ReasonTooLong, ruleTooLong

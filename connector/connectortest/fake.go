@@ -104,8 +104,10 @@ type fakeStream struct {
 	closed bool
 }
 
+// Columns returns the fake's columns.
 func (s *fakeStream) Columns() []connector.Column { return s.fake.Columns }
 
+// Next returns the next batch, after spoiling the one before.
 func (s *fakeStream) Next() ([]connector.Record, error) {
 	f := s.fake
 	for i := range s.values {
@@ -147,6 +149,7 @@ func (f *Fake) batchSize() int {
 	return 100
 }
 
+// Close counts the stream as closed, once, and returns the fake's CloseErr.
 func (s *fakeStream) Close() error {
 	if !s.closed {
 		s.closed = true
@@ -157,6 +160,7 @@ func (s *fakeStream) Close() error {
 	return s.fake.CloseErr
 }
 
+// Report returns what the fake was told to report.
 func (s *fakeStream) Report() connector.Report { return s.fake.Told }
 
 func cancelled(err error) error {

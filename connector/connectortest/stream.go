@@ -138,7 +138,7 @@ func (s suite) testCancel(t *testing.T) {
 		cancel()
 		stream, err := s.open(t, Deliveries(manyRows)).Extract(ctx, Request())
 		if err == nil {
-			defer stream.Close()
+			defer func() { _ = stream.Close() }()
 			_, err = stream.Next()
 		}
 		checkCancelled(t, err)
@@ -153,7 +153,7 @@ func (s suite) testCancel(t *testing.T) {
 		if err != nil {
 			t.Fatalf("Extract: %v", err)
 		}
-		defer stream.Close()
+		defer func() { _ = stream.Close() }()
 		if _, err := stream.Next(); err != nil {
 			t.Fatalf("Next: %v", err)
 		}
@@ -203,7 +203,7 @@ func (s suite) testMissing(t *testing.T) {
 	f.Missing = true
 	stream, err := s.open(t, f).Extract(t.Context(), Request())
 	if err == nil {
-		defer stream.Close()
+		defer func() { _ = stream.Close() }()
 		_, err = stream.Next()
 	}
 	if err == nil || errors.Is(err, io.EOF) {

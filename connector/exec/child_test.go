@@ -170,7 +170,7 @@ func hold(file string) {
 // for ever, so does the test, until its time-out.
 func checkGone(t *testing.T, file string) {
 	t.Helper()
-	f, err := os.OpenFile(file, os.O_RDWR, 0o600) //nolint:gosec // in a folder of the test
+	f, err := os.OpenFile(file, os.O_RDWR, 0o600)
 	if err != nil {
 		t.Fatalf("the process left behind never was: %v", err)
 	}
