@@ -140,8 +140,10 @@ func remedy(kind Kind) string {
 // and maps may be of any size.
 type unknownSizes struct{}
 
+// EstimateSize returns nil: any size.
 func (unknownSizes) EstimateSize(cost.AstNode) *cost.SizeEstimate { return nil }
 
+// EstimateCallCost returns nil: a call costs what the estimator thinks.
 func (unknownSizes) EstimateCallCost(string, string, *cost.AstNode, []cost.AstNode) *cost.CallEstimate {
 	return nil
 }

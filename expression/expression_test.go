@@ -44,11 +44,11 @@ func candidate() *ceap.Candidate {
 	}
 }
 
-func compile(t testing.TB, source string, kind expression.Kind) *expression.Program {
-	t.Helper()
+func compile(tb testing.TB, source string, kind expression.Kind) *expression.Program {
+	tb.Helper()
 	p, err := expression.Compile(source, kind, asOf())
 	if err != nil {
-		t.Fatalf("Compile(%q): %v", source, err)
+		tb.Fatalf("Compile(%q): %v", source, err)
 	}
 	return p
 }
@@ -294,7 +294,7 @@ func TestProgram_ReadsExtra(t *testing.T) {
 
 // The four ways in which an expression could keep a machine busy are refused
 // when compiled or cut off when evaluated, in a moment.
-func TestCompile_abuse(t *testing.T) {
+func TestCompile_abuse(t *testing.T) { //nolint:tparallel // the cases are timed, one after the other
 	t.Parallel()
 	thousand := "[" + strings.TrimSuffix(strings.Repeat("1,", 1000), ",") + "]"
 	for name, source := range map[string]string{

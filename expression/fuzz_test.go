@@ -1,6 +1,7 @@
 package expression_test
 
 import (
+	"math"
 	"strings"
 	"testing"
 	"time"
@@ -62,7 +63,7 @@ func evaluate(p *expression.Program, kind expression.Kind) (any, error) {
 // FuzzEval gives a program values of every kind, as a source may.
 func FuzzEval(f *testing.F) {
 	f.Add("text", int64(3), 2.5, "12345678901234567890.5", true, uint8(0))
-	f.Add("", int64(-1<<63), -0.0, "0", false, uint8(3))
+	f.Add("", int64(-1<<63), math.Copysign(0, -1), "0", false, uint8(3))
 	f.Fuzz(func(t *testing.T, text string, whole int64, fraction float64, decimal string, flag bool, choice uint8) {
 		values := []ceap.Value{ceap.Null(), ceap.String(text), ceap.Int(whole), ceap.Float(fraction), ceap.Decimal(decimal), ceap.Bool(flag)}
 		c := candidate()

@@ -59,7 +59,7 @@ func (r *numberRewriter) rewrite(e ast.Expr, integers bool) {
 	}
 }
 
-func (r *numberRewriter) rewriteLiteral(e ast.Expr, integers bool) {
+func (r *numberRewriter) rewriteLiteral(e ast.Expr, integers bool) { //nolint:revive // what the place of e wants
 	const exact = 1 << 53
 	var n float64
 	switch v := e.AsLiteral().(type) {
@@ -81,7 +81,7 @@ func (r *numberRewriter) rewriteLiteral(e ast.Expr, integers bool) {
 	}
 }
 
-func (r *numberRewriter) rewriteCall(e ast.Expr, integers bool) {
+func (r *numberRewriter) rewriteCall(e ast.Expr, integers bool) { //nolint:revive // what the place of e wants
 	call := e.AsCall()
 	if call.IsMemberFunction() {
 		r.rewrite(call.Target(), false)
