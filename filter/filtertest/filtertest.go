@@ -35,11 +35,11 @@ func Env() plugin.Env {
 
 // Open opens the plug-in with a configuration in JSON, "" for the defaults, and
 // fails the test if that is not possible.
-func Open(t testing.TB, p plugin.Of[filter.Filter], env plugin.Env, config string) filter.Filter {
-	t.Helper()
+func Open(tb testing.TB, p plugin.Of[filter.Filter], env plugin.Env, config string) filter.Filter {
+	tb.Helper()
 	f, err := open(p, env, config)
 	if err != nil {
-		t.Fatalf("opening %s with %s: %v", p.Name(), config, err)
+		tb.Fatalf("opening %s with %s: %v", p.Name(), config, err)
 	}
 	return f
 }
@@ -57,22 +57,22 @@ func open(p plugin.Of[filter.Filter], env plugin.Env, config string) (filter.Fil
 
 // Problems opens the plug-in with a configuration that it refuses, and returns
 // its words. It fails the test if the configuration is accepted.
-func Problems(t testing.TB, p plugin.Of[filter.Filter], config string) string {
-	t.Helper()
+func Problems(tb testing.TB, p plugin.Of[filter.Filter], config string) string {
+	tb.Helper()
 	_, err := open(p, Env(), config)
 	if err == nil {
-		t.Fatalf("%s accepts %s", p.Name(), config)
+		tb.Fatalf("%s accepts %s", p.Name(), config)
 	}
 	return err.Error()
 }
 
 // Apply returns the verdicts of the filter on the candidates, and fails the test
 // if it breaks.
-func Apply(t testing.TB, f filter.Filter, batch ...*ceap.Candidate) []filter.Verdict {
-	t.Helper()
+func Apply(tb testing.TB, f filter.Filter, batch ...*ceap.Candidate) []filter.Verdict {
+	tb.Helper()
 	verdicts := make([]filter.Verdict, len(batch))
-	if err := f.Apply(t.Context(), batch, verdicts); err != nil {
-		t.Fatalf("Apply: %v", err)
+	if err := f.Apply(tb.Context(), batch, verdicts); err != nil {
+		tb.Fatalf("Apply: %v", err)
 	}
 	return verdicts
 }

@@ -116,12 +116,12 @@ func TestChecks_noticeBrokenFilters(t *testing.T) {
 func TestCandidates_areDifferentAndRepeatable(t *testing.T) {
 	t.Parallel()
 	first, second := Candidates(100), Candidates(100)
-	seen := map[string]bool{}
+	seen := map[ceap.Key]bool{}
 	for i, c := range first {
 		if c.Key != second[i].Key || !c.EventDate.Equal(second[i].EventDate) {
 			t.Fatalf("candidate %d is once %s and once %s", i, c.Key, second[i].Key)
 		}
-		seen[c.Key.String()] = true
+		seen[c.Key] = true
 	}
 	if len(seen) != len(first) {
 		t.Errorf("%d different candidates of %d", len(seen), len(first))
