@@ -33,11 +33,11 @@ func Env() plugin.Env {
 
 // Open opens the plug-in with a configuration in JSON, "" for the defaults, and
 // fails the test if that is not possible.
-func Open(t testing.TB, p plugin.Of[scorer.Scorer], env plugin.Env, config string) scorer.Scorer {
-	t.Helper()
+func Open(tb testing.TB, p plugin.Of[scorer.Scorer], env plugin.Env, config string) scorer.Scorer {
+	tb.Helper()
 	s, err := open(p, env, config)
 	if err != nil {
-		t.Fatalf("opening %s with %s: %v", p.Name(), config, err)
+		tb.Fatalf("opening %s with %s: %v", p.Name(), config, err)
 	}
 	return s
 }
@@ -55,22 +55,22 @@ func open(p plugin.Of[scorer.Scorer], env plugin.Env, config string) (scorer.Sco
 
 // Problems opens the plug-in with a configuration that it refuses, and returns
 // its words. It fails the test if the configuration is accepted.
-func Problems(t testing.TB, p plugin.Of[scorer.Scorer], config string) string {
-	t.Helper()
+func Problems(tb testing.TB, p plugin.Of[scorer.Scorer], config string) string {
+	tb.Helper()
 	_, err := open(p, Env(), config)
 	if err == nil {
-		t.Fatalf("%s accepts %s", p.Name(), config)
+		tb.Fatalf("%s accepts %s", p.Name(), config)
 	}
 	return err.Error()
 }
 
 // Score returns the results of the model for the candidates, and fails the test
 // if it does not answer.
-func Score(t testing.TB, s scorer.Scorer, batch ...*ceap.Candidate) []scorer.Result {
-	t.Helper()
+func Score(tb testing.TB, s scorer.Scorer, batch ...*ceap.Candidate) []scorer.Result {
+	tb.Helper()
 	results := make([]scorer.Result, len(batch))
-	if err := s.Score(t.Context(), batch, results); err != nil {
-		t.Fatalf("Score: %v", err)
+	if err := s.Score(tb.Context(), batch, results); err != nil {
+		tb.Fatalf("Score: %v", err)
 	}
 	return results
 }
