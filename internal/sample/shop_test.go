@@ -388,7 +388,7 @@ func measure(t *testing.T, dir, table string) (rows, size int64, files int) {
 
 func openParquet(t *testing.T, name string) *parquet.File {
 	t.Helper()
-	f, err := os.Open(name) //nolint:gosec // G304: a file of the test
+	f, err := os.Open(name)
 	if err != nil {
 		t.Fatal(err)
 	}
