@@ -28,6 +28,9 @@ func TestRun_WithoutEngines(t *testing.T) {
 	if exit, out := run("validate"); exit != 2 || !strings.Contains(out, "engine duckdb is not in this build") {
 		t.Errorf("validate: exit %d\n%s", exit, out)
 	}
+	if exit, out := run("run", "quick-start", "--dry-run"); exit != 3 || !strings.Contains(out, "not in this build") {
+		t.Errorf("run: exit %d\n%s", exit, out)
+	}
 	if exit, out := run("runs", "list"); exit != 3 || !strings.Contains(out, "not in this build") {
 		t.Errorf("runs list: exit %d\n%s", exit, out)
 	}

@@ -74,14 +74,18 @@ func CheckConfig(def any) (err error) {
 
 // checkFields adds what is wrong with the fields of t and of the structs in it.
 func checkFields(t reflect.Type, seen map[reflect.Type]bool, errs *[]error) {
-	for t.Kind() == reflect.Pointer || t.Kind() == reflect.Slice || t.Kind() == reflect.Map {
+	special := func() bool {
+		_, is := specialSchema(reflect.New(t).Elem())
+		return is
+	}
+	for !special() && (t.Kind() == reflect.Pointer || t.Kind() == reflect.Slice || t.Kind() == reflect.Map) {
 		t = t.Elem()
 	}
-	if _, special := specialSchema(reflect.New(t).Elem()); special || t.Kind() != reflect.Struct || seen[t] {
+	if special() || t.Kind() != reflect.Struct || seen[t] {
 		return
 	}
 	seen[t] = true
-	for sf := range structFields(t) {
+	for sf := range t.Fields() {
 		if _, tagged := sf.Tag.Lookup("json"); sf.IsExported() && !sf.Anonymous && !tagged {
 			*errs = append(*errs, fmt.Errorf("field %s of %s has no json tag", sf.Name, t))
 		}

@@ -18,10 +18,12 @@ func describe[C any](name, summary string, def C) plugin.Of[filter.Filter] {
 func TestSet_Check(t *testing.T) {
 	t.Parallel()
 	type good struct {
-		Window time.Duration  `json:"window" ceap:"min=1s" doc:"how far back"`
-		Rules  []string       `json:"rules" ceap:"nonempty" doc:"what holds"`
-		Limits map[string]int `json:"limits" doc:"bounds"`
-		Ratio  *float64       `json:"ratio" doc:"a share"`
+		Model  map[string]*plugin.Node `json:"model,omitempty" doc:"anything, by name"`
+		Raw    []*plugin.Node          `json:"raw,omitempty" doc:"anything"`
+		Window time.Duration           `json:"window" ceap:"min=1s" doc:"how far back"`
+		Rules  []string                `json:"rules" ceap:"nonempty" doc:"what holds"`
+		Limits map[string]int          `json:"limits" doc:"bounds"`
+		Ratio  *float64                `json:"ratio" doc:"a share"`
 	}
 	ratio := 0.5
 	fine := good{Window: time.Hour, Limits: map[string]int{"a": 1}, Ratio: &ratio}

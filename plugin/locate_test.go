@@ -49,14 +49,18 @@ func TestOf_Open_Problems(t *testing.T) {
 		{"item beyond the list", at("rules[7]"), config, `c.json:2:12: config.rules[7]: is wrong`},
 		{"no path", at(""), config, `c.json:1:12: config: is wrong`},
 		{"wrapped", fmt.Errorf("compiling: %w", at("rules")), config, `c.json:2:12: config.rules: is wrong`},
-		{"error of the input", (&ceap.Error{Code: ceap.CodeInvalid, Message: "is odd", Hint: "mend it", Field: "rules"}), config,
-			`c.json:2:12: config.rules: is odd; mend it`},
+		{
+			"error of the input", (&ceap.Error{Code: ceap.CodeInvalid, Message: "is odd", Hint: "mend it", Field: "rules"}), config,
+			`c.json:2:12: config.rules: is odd; mend it`,
+		},
 		{"problem that has its place", ceap.Problems{config.Get("rules").Problem("is wrong")}, config, `c.json:2:12: config.rules: is wrong`},
 		{"without a configuration", at("rules"), nil, `rules: is wrong`},
 		{"the configuration's own check", nil, document.Get("two"), `c.json:4:58: two.rules[1].expression: is one too many`},
-		{"the decoder", nil, document.Get("bad"),
+		{
+			"the decoder", nil, document.Get("bad"),
 			"c.json:4:83: bad.rules: is empty; give at least one entry\n" +
-				"c.json:4:87: bad.x: is not a known key; known: rules, names"},
+				"c.json:4:87: bad.x: is not a known key; known: rules, names",
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -81,5 +85,36 @@ func TestOf_Open_OtherErrors(t *testing.T) {
 	}
 	if _, err := opened(nil).Open(plugin.Env{}, nil); err != nil {
 		t.Errorf("opening with the defaults: %v", err)
+	}
+}
+
+func TestOf_DecodeSettings(t *testing.T) {
+	t.Parallel()
+	type settings struct {
+		Path string `json:"path" ceap:"nonempty" doc:"where"`
+		Size int    `json:"size" ceap:"min=1" doc:"how much"`
+	}
+	described := opened(nil).WithSettings(settings{Path: "data", Size: 3}).WithSettingsCheck(func(given any) ceap.Problems {
+		if s := given.(settings); s.Path == "nowhere" {
+			return ceap.Problems{{Path: "path", Message: "leads nowhere"}}
+		}
+		return nil
+	})
+	for text, want := range map[string]string{
+		`{"size": 5}`:                    "",
+		`{"size": 0, "path": "nowhere"}`: "c.json:1:10: size: is 0; use at least 1",
+		`{"size": 5, "path": "nowhere"}`: "c.json:1:21: path: leads nowhere",
+	} {
+		node, err := plugin.FromJSON("c.json", []byte(text))
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, problems := described.DecodeSettings(node)
+		if problems.Error() != want {
+			t.Errorf("problems of %s are %q, want %q", text, problems.Error(), want)
+		}
+		if want == "" && got != (settings{Path: "data", Size: 5}) {
+			t.Errorf("settings of %s are %v", text, got)
+		}
 	}
 }

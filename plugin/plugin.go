@@ -8,9 +8,11 @@ package plugin
 
 import (
 	"log/slog"
+	"reflect"
 	"slices"
 	"time"
 
+	"github.com/ceap-platform/ceap"
 	"github.com/ceap-platform/ceap/connector"
 	"github.com/ceap-platform/ceap/filter"
 	"github.com/ceap-platform/ceap/scorer"
@@ -44,6 +46,7 @@ type Of[T any] struct {
 	summary  string
 	config   any // the default configuration, a struct
 	settings any // the default deployment settings, a struct, or nil
+	wrong    func(settings any) ceap.Problems
 	open     func(Env, *Node) (T, error)
 }
 
@@ -85,6 +88,14 @@ func (p Of[T]) WithSettings(def any) Of[T] {
 	return p
 }
 
+// WithSettingsCheck returns the description with a check of the deployment's
+// settings, which have the type given to WithSettings. The paths of its problems
+// are relative to the settings.
+func (p Of[T]) WithSettingsCheck(check func(settings any) ceap.Problems) Of[T] {
+	p.wrong = check
+	return p
+}
+
 // Name returns what users write.
 func (p Of[T]) Name() string { return p.name }
 
@@ -99,6 +110,19 @@ func (p Of[T]) Config() any { return p.config }
 
 // Settings returns the default deployment settings, or nil if it has none.
 func (p Of[T]) Settings() any { return p.settings }
+
+// DecodeSettings reads the deployment's settings over a copy of the defaults,
+// strictly, and then checks them. All problems come at once, with their places.
+func (p Of[T]) DecodeSettings(node *Node) (any, ceap.Problems) {
+	v := reflect.New(reflect.TypeOf(p.settings))
+	v.Elem().Set(reflect.ValueOf(p.settings))
+	problems := Decode(node, v.Interface())
+	settings := v.Elem().Interface()
+	if p.wrong != nil && len(problems.Errors()) == 0 {
+		problems = append(problems, locateAll(p.wrong(settings), node)...)
+	}
+	return settings, problems
+}
 
 // Open decodes the configuration, which may be nil for the defaults, and opens
 // the plug-in. Problems of the configuration are returned as [ceap.Problems],

@@ -8,7 +8,10 @@ package warehouse
 
 import (
 	"context"
+	"fmt"
+	"regexp"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/ceap-platform/ceap"
@@ -57,7 +60,33 @@ func DefaultSettings() Settings {
 func Plugin(engines ...Description) plugin.Of[connector.Connector] {
 	return plugin.Define("data-warehouse", "rows of a SQL query", DefaultConfig(),
 		func(env plugin.Env, c Config) (connector.Connector, error) { return New(env, c, engines) },
-	).WithSettings(DefaultSettings())
+	).WithSettings(DefaultSettings()).WithSettingsCheck(func(settings any) ceap.Problems {
+		s, _ := settings.(Settings)
+		return s.problems(engines)
+	})
+}
+
+// problems returns what is wrong with the settings.
+func (s Settings) problems(engines []Description) ceap.Problems {
+	var problems ceap.Problems
+	var known []string
+	for _, d := range engines {
+		known = append(known, d.Name)
+	}
+	if !slices.Contains(known, s.Engine) {
+		problem := ceap.Problem{Path: "engine", Message: fmt.Sprintf("unknown engine %q", s.Engine), Hint: "known: " + strings.Join(known, ", ")}
+		if near := plugin.Nearest(s.Engine, known); near != "" {
+			problem.Hint = fmt.Sprintf("did you mean %q? %s", near, problem.Hint)
+		}
+		problems = append(problems, problem)
+	}
+	size := regexp.MustCompile(`(?i)^[0-9]+(\.[0-9]+)? ?([KMGT]I?)?B$`)
+	for _, given := range [][2]string{{"memoryLimit", s.MemoryLimit}, {"maxTempSize", s.MaxTempSize}} {
+		if !size.MatchString(given[1]) {
+			problems = append(problems, ceap.Problem{Path: given[0], Message: fmt.Sprintf("%q is no size", given[1]), Hint: "write it like 512MB or 2GB"})
+		}
+	}
+	return problems
 }
 
 // New returns the connector for a configuration and the settings in env. It has

@@ -1,7 +1,6 @@
 package config
 
 import (
-	"reflect"
 	"slices"
 
 	"github.com/ceap-platform/ceap"
@@ -66,19 +65,11 @@ func settingsOf[T any](what string, given map[string]*plugin.Node, plugins []plu
 			problems = append(problems, node.Problem("%s %q has no settings", what, p.Name()))
 			continue
 		}
-		settings, wrong := decodeOver(node, p.Settings())
+		settings, wrong := p.DecodeSettings(node)
 		problems = append(problems, wrong...)
 		out[p.Name()] = settings
 	}
 	return out, problems
-}
-
-// decodeOver reads the document over a copy of the defaults.
-func decodeOver(node *plugin.Node, defaults any) (any, ceap.Problems) {
-	v := reflect.New(reflect.TypeOf(defaults))
-	v.Elem().Set(reflect.ValueOf(defaults))
-	problems := plugin.Decode(node, v.Interface())
-	return v.Elem().Interface(), problems
 }
 
 // problemOf places an error of a look-up at a node.

@@ -86,6 +86,11 @@ func fakes() plugin.Set {
 			plugin.Define("data-warehouse", "reads a query", warehouseConfig{MaxWaitSeconds: 300},
 				func(env plugin.Env, c warehouseConfig) (connector.Connector, error) {
 					settings, _ := env.Settings.(warehouseSettings)
+					if settings.Engine == "absent" {
+						return nil, &ceap.Error{
+							Code: ceap.CodeUnsupported, Field: "connectors.data-warehouse.engine", Message: "the engine is not in this build", Hint: "use another",
+						}
+					}
 					return &fakeConnector{c, settings}, nil
 				}).WithSettings(warehouseSettings{Engine: "embedded"}),
 		},

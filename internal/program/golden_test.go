@@ -88,20 +88,20 @@ func checkSchema(t *testing.T, schema *jsonschema.Schema, comment string, input 
 	}
 }
 
-func compileSchema(t testing.TB, data []byte) *jsonschema.Schema {
-	t.Helper()
+func compileSchema(tb testing.TB, data []byte) *jsonschema.Schema {
+	tb.Helper()
 	document, err := jsonschema.UnmarshalJSON(bytes.NewReader(data))
 	if err != nil {
-		t.Fatalf("reading the schema: %v", err)
+		tb.Fatalf("reading the schema: %v", err)
 	}
 	c := jsonschema.NewCompiler()
 	c.AssertFormat()
 	if err := c.AddResource("program.schema.json", document); err != nil {
-		t.Fatalf("adding the schema: %v", err)
+		tb.Fatalf("adding the schema: %v", err)
 	}
 	compiled, err := c.Compile("program.schema.json")
 	if err != nil {
-		t.Fatalf("compiling the schema: %v", err)
+		tb.Fatalf("compiling the schema: %v", err)
 	}
 	return compiled
 }

@@ -68,16 +68,31 @@ func TestLoadItems_Problems(t *testing.T) {
 		want  string
 	}{
 		{"none", []ceap.ProgramItem{stored("US", whole)}, ""},
-		{"document of another program", []ceap.ProgramItem{stored("US", strings.Replace(whole, `"p"`, `"q"`, 1))},
-			`PROGRAM#p / MARKETPLACE#US:1:15: programId: is "q", but the PK of the item says "p"; make it "p", or correct PK`},
-		{"document of other marketplaces", []ceap.ProgramItem{stored("US", strings.Replace(whole, `{`, `{"marketplaces": ["UK"], `, 1))},
-			`PROGRAM#p / MARKETPLACE#US:1:18: marketplaces: lacks US, the marketplace of the item`},
-		{"one broken, one not", []ceap.ProgramItem{stored("US", `[`), stored("UK", whole)},
-			`PROGRAM#p / MARKETPLACE#US:1:2: not valid JSON: the text ends too early: a bracket or quote is not closed`},
-		{"no object", []ceap.ProgramItem{stored("US", `5`)},
-			`PROGRAM#p / MARKETPLACE#US:1:1: a program is an object, and this is a number`},
-		{"broken base, once for all", []ceap.ProgramItem{stored("CONFIG", `{`), stored("US", whole), stored("UK", whole)},
-			`PROGRAM#p / CONFIG:1:2: not valid JSON: the text ends too early: a bracket or quote is not closed`},
+		{
+			"document of another program",
+			[]ceap.ProgramItem{stored("US", strings.Replace(whole, `"p"`, `"q"`, 1))},
+			`PROGRAM#p / MARKETPLACE#US:1:15: programId: is "q", but the PK of the item says "p"; make it "p", or correct PK`,
+		},
+		{
+			"document of other marketplaces",
+			[]ceap.ProgramItem{stored("US", strings.Replace(whole, `{`, `{"marketplaces": ["UK"], `, 1))},
+			`PROGRAM#p / MARKETPLACE#US:1:18: marketplaces: lacks US, the marketplace of the item`,
+		},
+		{
+			"one broken, one not",
+			[]ceap.ProgramItem{stored("US", `[`), stored("UK", whole)},
+			`PROGRAM#p / MARKETPLACE#US:1:2: not valid JSON: the text ends too early: a bracket or quote is not closed`,
+		},
+		{
+			"no object",
+			[]ceap.ProgramItem{stored("US", `5`)},
+			`PROGRAM#p / MARKETPLACE#US:1:1: a program is an object, and this is a number`,
+		},
+		{
+			"broken base, once for all",
+			[]ceap.ProgramItem{stored("CONFIG", `{`), stored("US", whole), stored("UK", whole)},
+			`PROGRAM#p / CONFIG:1:2: not valid JSON: the text ends too early: a bracket or quote is not closed`,
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -15,21 +15,21 @@ import (
 	"github.com/ceap-platform/ceap/internal/program"
 )
 
-func readFile(t testing.TB, name string) []byte {
-	t.Helper()
+func readFile(tb testing.TB, name string) []byte {
+	tb.Helper()
 	data, err := os.ReadFile(filepath.Join("testdata", filepath.FromSlash(name)))
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return data
 }
 
 // load returns the only program of a document that has no errors.
-func load(t testing.TB, file, text string) *program.Program {
-	t.Helper()
+func load(tb testing.TB, file, text string) *program.Program {
+	tb.Helper()
 	p, err := program.Load(file, []byte(text), options()).Program("")
 	if err != nil {
-		t.Fatalf("loading %s: %v", file, err)
+		tb.Fatalf("loading %s: %v", file, err)
 	}
 	return p
 }

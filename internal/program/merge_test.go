@@ -26,18 +26,26 @@ func TestMerge(t *testing.T) {
 	tests := []struct{ name, base, over, want string }{
 		{"objects by key", `{"a": 1, "b": {"c": 2, "d": 3}}`, `{"b": {"c": 4, "e": 5}}`, `{"a":1,"b":{"c":4,"d":3,"e":5}}`},
 		{"plain lists are replaced", `{"a": [1, 2]}`, `{"a": [3]}`, `{"a":[3]}`},
-		{"named lists by id", `{"f": [{"filterId": "a", "order": 1}, {"filterId": "b"}]}`,
+		{
+			"named lists by id", `{"f": [{"filterId": "a", "order": 1}, {"filterId": "b"}]}`,
 			`{"f": [{"filterId": "c"}, {"filterId": "a", "enabled": false}]}`,
-			`{"f":[{"enabled":false,"filterId":"a","order":1},{"filterId":"b"},{"filterId":"c"}]}`},
-		{"a channel's id is its type by default", `{"c": [{"channelType": "sms", "x": 1}, {"channelId": "sms2", "channelType": "sms"}]}`,
+			`{"f":[{"enabled":false,"filterId":"a","order":1},{"filterId":"b"},{"filterId":"c"}]}`,
+		},
+		{
+			"a channel's id is its type by default", `{"c": [{"channelType": "sms", "x": 1}, {"channelId": "sms2", "channelType": "sms"}]}`,
 			`{"c": [{"channelId": "sms2", "y": 2}, {"channelType": "sms", "x": 3}]}`,
-			`{"c":[{"channelType":"sms","x":3},{"channelId":"sms2","channelType":"sms","y":2}]}`},
+			`{"c":[{"channelType":"sms","x":3},{"channelId":"sms2","channelType":"sms","y":2}]}`,
+		},
 		{"an empty list replaces", `{"f": [{"filterId": "a"}]}`, `{"f": []}`, `{"f":[]}`},
-		{"an id given twice stays", `{"f": [{"filterId": "a", "x": 1}]}`, `{"f": [{"filterId": "a", "x": 2}, {"filterId": "a", "x": 3}]}`,
-			`{"f":[{"filterId":"a","x":2},{"filterId":"a","x":3}]}`},
+		{
+			"an id given twice stays", `{"f": [{"filterId": "a", "x": 1}]}`, `{"f": [{"filterId": "a", "x": 2}, {"filterId": "a", "x": 3}]}`,
+			`{"f":[{"filterId":"a","x":2},{"filterId":"a","x":3}]}`,
+		},
 		{"another kind replaces", `{"a": {"b": 1}, "c": 1}`, `{"a": 5, "c": null}`, `{"a":5,"c":null}`},
-		{"a field mapping is one value", `{"fieldMappings": {"a": {"column": "x"}, "b": "y"}}`, `{"fieldMappings": {"a": {"constant": "z"}}}`,
-			`{"fieldMappings":{"a":{"constant":"z"},"b":"y"}}`},
+		{
+			"a field mapping is one value", `{"fieldMappings": {"a": {"column": "x"}, "b": "y"}}`, `{"fieldMappings": {"a": {"constant": "z"}}}`,
+			`{"fieldMappings":{"a":{"constant":"z"},"b":"y"}}`,
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

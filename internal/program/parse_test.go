@@ -93,10 +93,14 @@ func TestParse_Bounds(t *testing.T) {
 	tests := []struct{ name, file, text, want string }{
 		{"too large", "p.json", `"` + strings.Repeat("x", 1<<20) + `"`, "1:1: the document is larger than 1 MiB; move long texts out of the program"},
 		{"deep list in JSON", "p.json", strings.Repeat("[", 1<<20), "1:101: lists and objects are nested more than 100 deep; make the document flatter"},
-		{"deep list in YAML", "p.yaml", strings.Repeat("[", 1000) + strings.Repeat("]", 1000),
-			"1:101: " + strings.Repeat("[0]", 100) + ": lists and objects are nested more than 100 deep; make the document flatter"},
-		{"deep list of dashes", "p.yaml", strings.Repeat("- ", 1000) + "x",
-			"1:201: " + strings.Repeat("[0]", 100) + ": lists and objects are nested more than 100 deep; make the document flatter"},
+		{
+			"deep list in YAML", "p.yaml", strings.Repeat("[", 1000) + strings.Repeat("]", 1000),
+			"1:101: " + strings.Repeat("[0]", 100) + ": lists and objects are nested more than 100 deep; make the document flatter",
+		},
+		{
+			"deep list of dashes", "p.yaml", strings.Repeat("- ", 1000) + "x",
+			"1:201: " + strings.Repeat("[0]", 100) + ": lists and objects are nested more than 100 deep; make the document flatter",
+		},
 		{"aliases that multiply", "p.yaml", bomb, "1:1: e[8][1]: aliases expand to more than 10000 values; write the values out"},
 		{"alias inside its anchor", "p.yaml", "a: &a [*a]", "1:8: a[0]: no anchor &a stands before this alias; write the anchor first"},
 		{"many keys", "p.yaml", keys.String(), "1:1: the document has more than 50000 words and signs; make it smaller, or write it as JSON"},

@@ -51,6 +51,7 @@ type Program struct {
 	// Problems are what is wrong with this program, and its warnings. A program
 	// with an error among them is as complete as could be, and must not run.
 	Problems ceap.Problems
+	refused  refusals // those of Problems that the deployment is to blame for
 }
 
 // DataQuality says which dates of rows are plausible (D27).
@@ -100,9 +101,9 @@ type Channel struct {
 	Node       *plugin.Node // the entry
 }
 
-// Err returns nil if the program can run, else an error of [ceap.CodeInvalid]
-// with all that is wrong.
-func (p *Program) Err() error { return p.Problems.Err() }
+// Err returns nil if the program can run, else an error with all that is wrong,
+// of the codes that [Program.Open] has.
+func (p *Program) Err() error { return p.refused.err(p.Problems) }
 
 // TTL returns the life of a candidate.
 func (p *Program) TTL() time.Duration { return time.Duration(p.CandidateTTLDays) * 24 * time.Hour }
