@@ -94,6 +94,9 @@ func writeProgramAnswer(b *strings.Builder, program *explain.Program, p paint) {
 		b.WriteString("  run  " + p.dim(run.RunID) + "  " + stamp(run.StartedAt) + "  " + run.DateRange.String() + "  " +
 			statusPaint(p, run.Status, string(run.Status)) + "\n")
 		for _, note := range run.Notes {
+			if len(run.Pairs) == 0 && strings.Contains(run.Summary, note) {
+				continue // said below
+			}
 			b.WriteString("         " + p.yellow("note: ") + note + "\n")
 		}
 		if len(run.Pairs) == 0 {

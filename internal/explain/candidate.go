@@ -32,12 +32,12 @@ type SubjectView struct {
 	ID   string `json:"id"`
 }
 
-// String returns "product/PROD-123".
+// String returns "product/PROD-123", in the form of [Readable].
 func (s SubjectView) String() string {
 	if s == (SubjectView{}) {
 		return "an unknown subject"
 	}
-	return s.Type + "/" + s.ID
+	return Readable(s.Type + "/" + s.ID)
 }
 
 // Score is what one model made of a candidate.

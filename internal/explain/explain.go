@@ -14,6 +14,7 @@ import (
 
 	"github.com/ceap-platform/ceap"
 	"github.com/ceap-platform/ceap/filter"
+	"github.com/ceap-platform/ceap/plugin"
 	"github.com/ceap-platform/ceap/store"
 )
 
@@ -124,7 +125,29 @@ func (e *Explainer) Why(ctx context.Context, q Question) (Answer, error) {
 		answer.Programs = append(answer.Programs, program)
 	}
 	conclude(&answer, q)
+	if len(answer.Programs) == 0 && q.ProgramID != "" {
+		known, err := e.knownPrograms(ctx)
+		if err != nil {
+			return Answer{}, err
+		}
+		if near := plugin.Nearest(q.ProgramID, known); near != "" {
+			answer.Advice = append([]string{fmt.Sprintf("did you mean %q?", near)}, answer.Advice...)
+		}
+	}
 	return answer, nil
+}
+
+// knownPrograms returns the ids of the programs that have run lately.
+func (e *Explainer) knownPrograms(ctx context.Context) ([]string, error) {
+	places, err := e.places(ctx, Question{}, nil)
+	if err != nil {
+		return nil, err
+	}
+	ids := make([]string, len(places))
+	for i, at := range places {
+		ids[i] = at.programID
+	}
+	return slices.Compact(ids), nil
 }
 
 // place is a program and marketplace.
@@ -215,12 +238,17 @@ func conclude(a *Answer, q Question) {
 	}
 	a.Found = rows+standing+len(a.OptOuts) > 0
 	switch {
+	case rows == 0 && standing > 0 && known < runs:
+		a.Summary = fmt.Sprintf("customer %q has %s stored now, and no row in the runs that can be looked into, %d of %d", q.CustomerID,
+			count(standing, "candidate"), known, runs)
 	case rows+standing > 0:
 		a.Summary = fmt.Sprintf("customer %q has %s in the last %s, and %s stored now", q.CustomerID,
 			count(rows, "row"), count(runs, "run"), count(standing, "candidate"))
 	case runs == 0:
 		summary, advice := noRuns(q)
 		a.Summary, a.Advice = summary, append(a.Advice, advice)
+	case known == 0:
+		a.Summary = fmt.Sprintf("customer %q has no candidate stored, and no run can be looked into", q.CustomerID)
 	default:
 		a.Summary = fmt.Sprintf("customer %q has no row in the %s that can be looked into, and no candidate stored", q.CustomerID, count(known, "run"))
 		a.Advice = append(a.Advice, searchAdvice(q)...)

@@ -138,7 +138,9 @@ func TestExplainer_RunsWithoutARow(t *testing.T) {
 	}{
 		"succeeded": {
 			func(t *testing.T, w *world) { w.run(t, result("r1", ceap.RunSucceeded), other) },
-			absent, []string{}, explain.JournalComplete,
+			absent,
+			[]string{},
+			explain.JournalComplete,
 		},
 		"succeeded, with nameless and cut rows": {
 			func(t *testing.T, w *world) {
@@ -174,7 +176,8 @@ func TestExplainer_RunsWithoutARow(t *testing.T) {
 				w.record(r)
 			},
 			"nothing was read: the run was skipped: the program is disabled",
-			[]string{"the run was skipped: the program is disabled"}, explain.JournalMissing,
+			[]string{"the run was skipped: the program is disabled"},
+			explain.JournalMissing,
 		},
 		"failed before its first row": {
 			func(_ *testing.T, w *world) {
@@ -206,12 +209,8 @@ func TestExplainer_RunsWithoutARow(t *testing.T) {
 				w.record(result("r1", ceap.RunRunning))
 				w.journal(t, "r1", false, nil)
 			},
-			"not known: the run is in progress since 2026-01-30T09:00:00Z; ask again when it has ended; " +
-				"the run's journal is incomplete: it has 0 of the 0 rows that were extracted",
-			[]string{
-				"the run is in progress since 2026-01-30T09:00:00Z; ask again when it has ended",
-				"the run's journal is incomplete: it has 0 of the 0 rows that were extracted",
-			},
+			"not known: the run is in progress since 2026-01-30T09:00:00Z",
+			[]string{"the run is in progress since 2026-01-30T09:00:00Z"},
 			explain.JournalIncomplete,
 		},
 		"partial": {
@@ -220,7 +219,9 @@ func TestExplainer_RunsWithoutARow(t *testing.T) {
 				r.Message = "1 row failed"
 				w.run(t, r, other)
 			},
-			absent, []string{"some rows of the run failed: 1 row failed"}, explain.JournalComplete,
+			absent,
+			[]string{"the run ended in part: 1 row failed"},
+			explain.JournalComplete,
 		},
 		"dry, up to a stage": {
 			func(t *testing.T, w *world) {
@@ -240,7 +241,8 @@ func TestExplainer_RunsWithoutARow(t *testing.T) {
 				}
 			},
 			"not known any more: the run's journal was removed on 2026-01-29, after its time",
-			[]string{"the run's journal was removed on 2026-01-29, after its time"}, explain.JournalSwept,
+			[]string{"the run's journal was removed on 2026-01-29, after its time"},
+			explain.JournalSwept,
 		},
 		"unreadable": {
 			func(t *testing.T, w *world) {
@@ -248,7 +250,8 @@ func TestExplainer_RunsWithoutARow(t *testing.T) {
 				w.openErr = errors.New("no such bucket")
 			},
 			`not known: the run's journal cannot be read: opening the journal of run "r1": no such bucket`,
-			[]string{`the run's journal cannot be read: opening the journal of run "r1": no such bucket`}, explain.JournalUnreadable,
+			[]string{`the run's journal cannot be read: opening the journal of run "r1": no such bucket`},
+			explain.JournalUnreadable,
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

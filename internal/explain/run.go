@@ -1,7 +1,9 @@
 package explain
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -120,7 +122,12 @@ func (e *Explainer) rows(ctx context.Context, q Question, result *ceap.RunResult
 		return nil, nil
 	case err != nil:
 		run.Journal = JournalUnreadable
-		run.note("the run's journal cannot be read: %v", err)
+		text := err.Error()
+		if e, ok := errors.AsType[*ceap.Error](err); ok && e.Hint != "" {
+			text = strings.Replace(text, "; "+e.Hint, "", 1)
+			run.Remedy = e.Hint
+		}
+		run.note("the run's journal cannot be read: %s", text)
 		return nil, nil
 	}
 	if run.HasMore = len(rows) > maxRows; run.HasMore {
@@ -136,6 +143,8 @@ func (r *Run) judge(m journal.Manifest, result *ceap.RunResult) {
 	case !m.SweptAt.IsZero():
 		r.Journal = JournalSwept
 		r.note("the run's journal was removed on %s, after its time", day(m.SweptAt))
+	case !m.Complete && m.Rows == 0 && result.Counts.Extracted == 0:
+		r.Journal = JournalIncomplete // how the run ended says it all
 	case !m.Complete:
 		r.Journal = JournalIncomplete
 		r.note("the run's journal is incomplete: it has %d of the %d rows that were extracted", m.Rows, max(m.Rows, result.Counts.Extracted))
@@ -156,9 +165,9 @@ func runNotes(result *ceap.RunResult) []string {
 	case ceap.RunEmpty:
 		head = "the run found no rows at all"
 	case ceap.RunRunning:
-		head = "the run is in progress since " + result.StartedAt.UTC().Format(time.RFC3339) + "; ask again when it has ended"
+		head = "the run is in progress since " + result.StartedAt.UTC().Format(time.RFC3339)
 	case ceap.RunPartial:
-		head = "some rows of the run failed"
+		head = "the run ended in part"
 	case ceap.RunFailed:
 		head = "the run failed"
 	case ceap.RunSkipped:
@@ -168,8 +177,8 @@ func runNotes(result *ceap.RunResult) []string {
 	}
 	notes := []string{}
 	if head != "" {
-		if result.Message != "" {
-			head += ": " + result.Message
+		if result.Message != "" && result.Status != ceap.RunCancelled { // how to go on is the remedy
+			head += ": " + oneLine(result.Message)
 		}
 		notes = append(notes, head)
 	}
@@ -235,11 +244,33 @@ func (r *Run) summarise(q Question, result *ceap.RunResult, others []SubjectView
 		r.absent(q, result)
 	case r.Journal == JournalSwept:
 		r.Summary = "not known any more: " + r.Notes[len(r.Notes)-1]
-		r.Remedy = "run the same dates again under a new batchId, or as a dry run, to see what becomes of the customer today"
+		r.Remedy = afresh
 	default:
 		r.Summary = "not known: " + strings.Join(r.Notes, "; ")
-		r.Remedy = "run it to its end, then ask again"
+		r.Remedy = cmp.Or(r.Remedy, r.goOn())
 	}
+}
+
+// afresh is how to learn what a run whose journal is gone would say.
+const afresh = "run the same dates again under a new batchId to see what becomes of the customer today"
+
+// goOn says how to come to know what is not known of the run.
+func (r *Run) goOn() string {
+	switch r.Status {
+	case ceap.RunRunning:
+		return "ask again when it has ended"
+	case ceap.RunCancelled:
+		return fmt.Sprintf("run it again with batchId %q, then ask again", r.BatchID)
+	case ceap.RunFailed:
+		return fmt.Sprintf("mend what it failed of, run it again with batchId %q, then ask again", r.BatchID)
+	case ceap.RunSucceeded, ceap.RunEmpty, ceap.RunPartial, ceap.RunSkipped:
+	}
+	return afresh
+}
+
+// oneLine returns a message of several lines on one.
+func oneLine(message string) string {
+	return strings.ReplaceAll(message, "\n", "; ")
 }
 
 // absent says that the source had no row of the customer.

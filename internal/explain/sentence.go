@@ -70,7 +70,7 @@ func at(o ceap.Outcome) string {
 	switch {
 	case o.Field == "":
 		return ""
-	case o.Value == "":
+	case o.Value == "", strings.Contains(o.Reason, strconv.Quote(o.Value)):
 		return " (" + o.Field + ")"
 	default:
 		return fmt.Sprintf(" (%s is %q)", o.Field, o.Value)
@@ -99,7 +99,7 @@ func standingOf(c ceap.Candidate, wishes []ceap.OptOut, now time.Time) Standing 
 			break
 		}
 	}
-	return Standing{Summary: c.SubjectType + "/" + c.SubjectID + ": " + text, Candidate: ViewOf(c)}
+	return Standing{Summary: SubjectView{c.SubjectType, c.SubjectID}.String() + ": " + text, Candidate: ViewOf(c)}
 }
 
 func standingSentence(c *ceap.Candidate) string {
