@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"fmt"
+	"strings"
 
 	"github.com/goccy/go-yaml"
 	"github.com/spf13/cobra"
@@ -46,8 +47,6 @@ func (s *shell) configCommand() *cobra.Command {
 		},
 	}
 	// It is never anything else; who types it means this command.
-	c.Flags().Bool("effective", true, "")
-	_ = c.Flags().MarkHidden("effective") // fails only for a flag that is not there
 	return c
 }
 
@@ -91,11 +90,8 @@ func (s *shell) pluginsCommand() *cobra.Command {
 			}
 			t := newTable("KIND", "NAME", "WHAT IT DOES")
 			for _, p := range all {
-				name := p.Name
-				for _, alias := range p.Aliases {
-					name += ", " + alias
-				}
-				t.row(p.Kind, name, p.Summary)
+				names := append([]string{p.Name}, p.Aliases...)
+				t.row(p.Kind, strings.Join(names, ", "), p.Summary)
 			}
 			return t.write(s.out)
 		},

@@ -11,7 +11,7 @@ import (
 // Config holds the store's settings.
 type Config struct {
 	// Path is the database file, relative to the project's folder. Its folder is
-	// made if need be. Artefacts of runs lie in the folder `runs` beside it.
+	// made if need be. Artefacts of runs lie in the folder `artifacts` beside it.
 	Path string `json:"path" doc:"The database file, relative to the project's folder."`
 	// CacheMB bounds the page cache of the writing connection, in MiB. More makes
 	// writes into a large store faster.

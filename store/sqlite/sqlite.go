@@ -54,7 +54,7 @@ func Open(ctx context.Context, path string, cacheMB int) (*Store, error) {
 	if err := os.MkdirAll(filepath.Dir(path), 0o750); err != nil {
 		return nil, ceap.Errorf(ceap.CodeUnavailable, "making the folder of the store: %w", err)
 	}
-	s := &Store{path: path, files: &artifacts{dir: filepath.Join(filepath.Dir(path), "runs")}}
+	s := &Store{path: path, files: &artifacts{dir: filepath.Join(filepath.Dir(path), "artifacts")}}
 	var err error
 	if s.write, err = connect(ctx, opening{path: path, synchronous: "FULL", cacheMB: 8}, 1); err != nil {
 		return nil, err
