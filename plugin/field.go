@@ -47,7 +47,7 @@ func (r rule) entry() rule {
 // the program, and [Set.Check] finds them.
 func fieldsOf(t reflect.Type) []field {
 	var fields []field
-	for sf := range structFields(t) {
+	for sf := range t.Fields() {
 		name, options, _ := strings.Cut(sf.Tag.Get("json"), ",")
 		if name == "" && sf.Anonymous && sf.Type.Kind() == reflect.Struct {
 			for _, inner := range fieldsOf(sf.Type) {
@@ -69,17 +69,6 @@ func fieldsOf(t reflect.Type) []field {
 		})
 	}
 	return fields
-}
-
-// structFields yields the direct fields of a struct type, with all their data.
-func structFields(t reflect.Type) func(yield func(reflect.StructField) bool) {
-	return func(yield func(reflect.StructField) bool) {
-		for i := range t.NumField() {
-			if !yield(t.Field(i)) {
-				return
-			}
-		}
-	}
 }
 
 func parseRule(tag string, t reflect.Type) (rule, error) {

@@ -15,24 +15,24 @@ import (
 	"github.com/ceap-platform/ceap/plugin"
 )
 
-func compileSchema(t testing.TB, schema any) *jsonschema.Schema {
-	t.Helper()
+func compileSchema(tb testing.TB, schema any) *jsonschema.Schema {
+	tb.Helper()
 	data, err := json.Marshal(schema)
 	if err != nil {
-		t.Fatalf("marshaling the schema: %v", err)
+		tb.Fatalf("marshaling the schema: %v", err)
 	}
 	document, err := jsonschema.UnmarshalJSON(bytes.NewReader(data))
 	if err != nil {
-		t.Fatalf("reading the schema: %v", err)
+		tb.Fatalf("reading the schema: %v", err)
 	}
 	c := jsonschema.NewCompiler()
 	c.AssertFormat()
 	if err := c.AddResource("schema.json", document); err != nil {
-		t.Fatalf("adding the schema: %v", err)
+		tb.Fatalf("adding the schema: %v", err)
 	}
 	compiled, err := c.Compile("schema.json")
 	if err != nil {
-		t.Fatalf("compiling the schema: %v", err)
+		tb.Fatalf("compiling the schema: %v", err)
 	}
 	return compiled
 }
