@@ -20,7 +20,7 @@ const (
 
 func create(t failer, artifacts *memory, attempt int) *journal.Writer {
 	t.Helper()
-	w, err := journal.Create(t.Context(), artifacts, clock, head(attempt))
+	w, err := journal.Create(t.Context(), artifacts, noon, head(attempt))
 	if err != nil {
 		t.Fatalf("Create: %v", err)
 	}
@@ -77,7 +77,7 @@ func TestWriter_AFirstAttemptThatDiesLeavesATrace(t *testing.T) {
 		t.Fatal(err)
 	}
 	j := open(t, artifacts)
-	if m := j.Manifest(); m.Complete || m.Rows != 0 || !m.WrittenAt.Equal(noon) || m.ProgramID != "product-reviews" {
+	if m := j.Manifest(); m.Complete || m.Rows != 0 || !m.WrittenAt.Equal(noon()) || m.ProgramID != "product-reviews" {
 		t.Errorf("the manifest is %+v, want an empty, incomplete one", m)
 	}
 	if got := all(t, j); len(got) != 0 {
@@ -156,7 +156,7 @@ func TestWriter_Close(t *testing.T) {
 		t.Parallel()
 		artifacts := newMemory()
 		ctx, cancel := context.WithCancel(t.Context())
-		w, err := journal.Create(ctx, artifacts, clock, head(1))
+		w, err := journal.Create(ctx, artifacts, noon, head(1))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -225,7 +225,7 @@ func TestWriter_AStoreThatFails(t *testing.T) {
 			}
 			return nil
 		}
-		if _, err := journal.Create(t.Context(), artifacts, clock, head(2)); !errors.Is(err, unreachable) {
+		if _, err := journal.Create(t.Context(), artifacts, noon, head(2)); !errors.Is(err, unreachable) {
 			t.Errorf("Create returns %v, want %v", err, unreachable)
 		}
 		artifacts.refuse = nil
@@ -259,7 +259,7 @@ func TestWriter_Discard(t *testing.T) {
 func TestCreate_RefusesIdsThatAreNoPart(t *testing.T) {
 	t.Parallel()
 	for _, id := range []string{"", ".", "..", "a/b", "../x", `a\b`, "a\x00"} {
-		_, err := journal.Create(t.Context(), newMemory(), clock, journal.Head{RunID: id})
+		_, err := journal.Create(t.Context(), newMemory(), noon, journal.Head{RunID: id})
 		if ceap.ErrorCode(err) != ceap.CodeInvalid {
 			t.Errorf("Create(%q) returns %v, want invalid", id, err)
 		}
@@ -277,7 +277,7 @@ func TestSweep(t *testing.T) {
 	artifacts.files["runs/run-1/other.txt"] = nil
 	artifacts.files["runs/run-0/journal/manifest.json"] = []byte("{")
 
-	swept, err := journal.Sweep(t.Context(), artifacts, noon.Add(7*day), 0)
+	swept, err := journal.Sweep(t.Context(), artifacts, noon().Add(7*day), 0)
 	if len(swept) != 0 || !journal.IsDamaged(err) || !strings.Contains(err.Error(), "runs/run-0/journal/manifest.json") {
 		t.Errorf("Sweep after 7 days returns %+v, %v; want none and the damaged manifest", swept, err)
 	}
@@ -286,7 +286,7 @@ func TestSweep(t *testing.T) {
 	}
 
 	delete(artifacts.files, "runs/run-0/journal/manifest.json")
-	at := noon.Add(7*day + time.Second)
+	at := noon().Add(7*day + time.Second)
 	swept, err = journal.Sweep(t.Context(), artifacts, at, 0)
 	if err != nil || len(swept) != 1 || swept[0].RunID != "run-1" {
 		t.Fatalf("Sweep returns %+v, %v; want run-1", swept, err)
@@ -322,7 +322,7 @@ func TestList(t *testing.T) {
 	t.Parallel()
 	artifacts := newMemory()
 	for _, id := range []string{"run-2", "run-1", "run-10"} {
-		w, err := journal.Create(t.Context(), artifacts, clock, journal.Head{RunID: id, Attempt: 1})
+		w, err := journal.Create(t.Context(), artifacts, noon, journal.Head{RunID: id, Attempt: 1})
 		if err != nil {
 			t.Fatal(err)
 		}

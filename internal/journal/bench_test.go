@@ -32,7 +32,7 @@ func BenchmarkWriter(b *testing.B) {
 	b.ReportAllocs()
 	var bytes int64
 	for b.Loop() {
-		w, err := journal.Create(b.Context(), sink{newMemory()}, clock, head(1))
+		w, err := journal.Create(b.Context(), sink{newMemory()}, noon, head(1))
 		if err != nil {
 			b.Fatal(err)
 		}

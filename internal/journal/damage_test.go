@@ -97,7 +97,7 @@ func TestOpen_OtherManifests(t *testing.T) {
 		"with a file elsewhere":     {func(m map[string]any) { m["files"].([]any)[0].(map[string]any)["name"] = "../x" }, ceap.CodeUnavailable},
 		"with a wrong sum":          {func(m map[string]any) { m["rows"] = 21 }, ceap.CodeUnavailable},
 		"with a negative count":     {func(m map[string]any) { m["counts"] = map[string]int{"created": 21, "failed": -1} }, ceap.CodeUnavailable},
-		"swept, but naming a file":  {func(m map[string]any) { m["sweptAt"] = noon }, ceap.CodeUnavailable},
+		"swept, but naming a file":  {func(m map[string]any) { m["sweptAt"] = noon() }, ceap.CodeUnavailable},
 		"with a file without bytes": {func(m map[string]any) { m["files"].([]any)[0].(map[string]any)["bytes"] = 0 }, ceap.CodeUnavailable},
 		"as large as none can be":   {func(m map[string]any) { m["programId"] = strings.Repeat("x", 5<<20) }, ceap.CodeUnavailable},
 	} {
@@ -138,7 +138,7 @@ func TestJournal_AllDoesNotHideTheCallersPanic(t *testing.T) {
 // is an error, and never a panic.
 func FuzzRead(f *testing.F) {
 	whole := newMemory()
-	w, err := journal.Create(f.Context(), whole, clock, head(1))
+	w, err := journal.Create(f.Context(), whole, noon, head(1))
 	if err != nil {
 		f.Fatal(err)
 	}

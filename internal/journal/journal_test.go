@@ -17,9 +17,7 @@ import (
 	"github.com/ceap-platform/ceap/internal/journal"
 )
 
-var noon = time.Date(2026, 1, 28, 12, 0, 0, 0, time.UTC)
-
-func clock() time.Time { return noon }
+func noon() time.Time { return time.Date(2026, 1, 28, 12, 0, 0, 0, time.UTC) }
 
 func head(attempt int) journal.Head {
 	return journal.Head{RunID: "run-1", ProgramID: "product-reviews", Marketplace: "US", Attempt: attempt}
@@ -28,7 +26,7 @@ func head(attempt int) journal.Head {
 // write writes a whole journal in calls of the given size.
 func write(t failer, artifacts *memory, attempt, step int, outcomes []ceap.Outcome) journal.Manifest {
 	t.Helper()
-	w, err := journal.Create(t.Context(), artifacts, clock, head(attempt))
+	w, err := journal.Create(t.Context(), artifacts, noon, head(attempt))
 	if err != nil {
 		t.Fatalf("Create: %v", err)
 	}

@@ -87,7 +87,9 @@ func Create(ctx context.Context, artifacts store.Artifacts, now func() time.Time
 		batch: newBatch(batchRows),
 		shape: shape{rowGroupRows, partRows},
 	}
-	w.create = func(name string) (store.ArtifactWriter, error) { return artifacts.Create(w.detached(), name) }
+	w.create = func(name string) (store.ArtifactWriter, error) {
+		return artifacts.Create(w.detached(), name) //nolint:contextcheck // it outlives Create
+	}
 	keep := 0
 	switch earlier, err := readManifest(ctx, artifacts, head.RunID); {
 	case err == nil:
