@@ -110,6 +110,7 @@ func (a *App) env() plugin.Env {
 // program leaves no store behind.
 type lazyOptOuts struct{ app *App }
 
+// OptOutsOf returns what the store's opt-outs say.
 func (l lazyOptOuts) OptOutsOf(ctx context.Context, customerIDs []string) (map[string][]ceap.OptOut, error) {
 	roles, err := l.app.store()
 	if err != nil {

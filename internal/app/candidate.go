@@ -3,6 +3,7 @@ package app
 import (
 	"context"
 	"errors"
+	"strings"
 
 	"github.com/ceap-platform/ceap"
 	"github.com/ceap-platform/ceap/store"
@@ -91,14 +92,11 @@ func noSuchOptOut(customerID string, wishes []ceap.OptOut) error {
 	if len(wishes) == 0 {
 		return missing.WithHint("nothing is to be withdrawn: %q has not opted out of anything", customerID)
 	}
-	scopes := ""
+	scopes := make([]string, len(wishes))
 	for i, w := range wishes {
-		if i > 0 {
-			scopes += "; "
-		}
-		scopes += scope(w)
+		scopes[i] = scope(w)
 	}
-	return missing.WithHint("withdraw exactly what was recorded: %s", scopes)
+	return missing.WithHint("withdraw exactly what was recorded: %s", strings.Join(scopes, "; "))
 }
 
 // scope says in words what an opt-out covers.

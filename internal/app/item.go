@@ -183,7 +183,7 @@ func put(ctx context.Context, programs store.Programs, item ceap.ProgramItem, st
 // SwitchProgram switches a program on or off, for one marketplace or with "" for
 // all, and returns the marketplaces. The switch holds for programs in files too:
 // switching one off stores it. Returns not_found if there is no such program.
-func (a *App) SwitchProgram(ctx context.Context, name, marketplace string, enabled bool) ([]string, error) { //nolint:revive // what the switch is set to
+func (a *App) SwitchProgram(ctx context.Context, name, marketplace string, enabled bool) ([]string, error) {
 	found, err := a.findProgram(ctx, name)
 	if err != nil {
 		return nil, err

@@ -25,7 +25,7 @@ type RunRequest struct {
 // fit to run, or if the marketplace is open and the program has several (D12),
 // and not_found if there is no such program.
 func (a *App) Run(ctx context.Context, req RunRequest, meter *pipeline.Meter) (ceap.RunResult, error) {
-	p, err := a.programFor(ctx, req.Program, req.Input.RunInput)
+	p, err := a.programFor(ctx, req.Program, req.RunInput)
 	if err != nil {
 		return ceap.RunResult{}, err
 	}
@@ -73,6 +73,7 @@ func (j runJournal) Close(complete bool) error { //nolint:revive // the pipeline
 	return err
 }
 
+// Discard removes what was written; a file that stays is only logged.
 func (j runJournal) Discard() {
 	if err := j.Writer.Discard(); err != nil {
 		j.app.log.Error("discarding a journal", "error", err)
