@@ -60,7 +60,7 @@ type shell struct {
 func (s *shell) main(ctx context.Context, args []string) int {
 	// Also before the flags are read, or when they cannot be.
 	s.asJSON = slices.Contains(args, "--json")
-	root := s.root()
+	root := s.root() //nolint:contextcheck // commands take theirs from cobra
 	root.SetArgs(args)
 	err := root.ExecuteContext(ctx)
 	if s.app != nil {

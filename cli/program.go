@@ -121,7 +121,7 @@ type switchedAnswer struct {
 	Enabled      bool     `json:"enabled"`
 }
 
-func (s *shell) programSwitchCommand(use, short string, enabled bool) *cobra.Command { //nolint:revive // which of the two switches it is
+func (s *shell) programSwitchCommand(use, short string, enabled bool) *cobra.Command {
 	var marketplace string
 	c := &cobra.Command{
 		Use: use + " PROGRAM", Short: short, Args: arguments(1, 1),

@@ -198,7 +198,7 @@ func (s *shell) readInput(name string) (ceap.RunInput, error) {
 		shown = "standard input"
 		data, err = io.ReadAll(io.LimitReader(s.in, maxInput+1))
 	} else {
-		data, err = os.ReadFile(s.config.Path(name)) //nolint:gosec // the user names the file
+		data, err = os.ReadFile(s.config.Path(name))
 	}
 	switch {
 	case os.IsNotExist(err):

@@ -44,7 +44,7 @@ func TestScripts(t *testing.T) {
 }
 
 // exits runs a command and checks its exit status: exits 2 ceap run nothing.
-func exits(ts *testscript.TestScript, neg bool, args []string) {
+func exits(ts *testscript.TestScript, neg bool, args []string) { //nolint:revive // the signature of testscript
 	if neg || len(args) < 2 {
 		ts.Fatalf("usage: exits status command...")
 	}
@@ -60,7 +60,7 @@ func exits(ts *testscript.TestScript, neg bool, args []string) {
 
 // jsonValue checks a value in a file of JSON: json stdout counts.stored 3. The
 // path takes keys and positions; with ! the value must differ.
-func jsonValue(ts *testscript.TestScript, neg bool, args []string) {
+func jsonValue(ts *testscript.TestScript, neg bool, args []string) { //nolint:revive // the signature of testscript
 	if len(args) != 3 {
 		ts.Fatalf("usage: json file path value")
 	}
@@ -100,7 +100,7 @@ func child(ts *testscript.TestScript, value any, key string) any {
 
 // plain replaces what differs from run to run in a file, so that the rest can be
 // compared: plain stdout out.txt.
-func plain(ts *testscript.TestScript, neg bool, args []string) {
+func plain(ts *testscript.TestScript, neg bool, args []string) { //nolint:revive // the signature of testscript
 	if neg || len(args) != 2 {
 		ts.Fatalf("usage: plain file copy")
 	}
