@@ -207,7 +207,7 @@ func (c *column) timeValue(n int64) ceap.Value {
 	}
 }
 
-func infinity(negative bool) ceap.Value {
+func infinity(negative bool) ceap.Value { //nolint:revive // the sign, not a mode
 	if negative {
 		return ceap.String("-infinity")
 	}

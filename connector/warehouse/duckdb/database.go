@@ -154,7 +154,7 @@ type cursor struct {
 func (s *statement) run(ctx context.Context) (*cursor, error) {
 	c := &cursor{ctx: ctx, stop: s.d.interruptOn(ctx)}
 	var pending bind.PendingResult
-	//nolint:staticcheck // the only entry that streams instead of keeping the whole result
+	// The only entry that streams instead of keeping the whole result.
 	if bind.PendingPreparedStreaming(s.ps, &pending) == bind.StateError {
 		err := &engineError{bind.PendingError(pending)}
 		bind.DestroyPending(&pending)
@@ -192,7 +192,7 @@ func (c *cursor) next() (bool, error) {
 		}
 		return false, nil
 	}
-	c.rows = int(bind.DataChunkGetSize(c.chunk))
+	c.rows = int(bind.DataChunkGetSize(c.chunk)) //nolint:gosec // at most the engine's vector size
 	for i := range c.columns {
 		c.columns[i].point(bind.DataChunkGetVector(c.chunk, bind.IdxT(i)), c.rows)
 	}

@@ -16,7 +16,7 @@ import (
 )
 
 // message is an error of DuckDB's with errors_as_json.
-type message struct {
+type message struct { //nolint:tagliatelle // the engine's names
 	Type     string `json:"exception_type"`
 	Text     string `json:"exception_message"`
 	Subtype  string `json:"error_subtype"`

@@ -242,9 +242,7 @@ func (p *schemaParser) typ() (string, error) {
 	if typ != "DECIMAL" {
 		return typ, nil
 	}
-	for _, def := range []int{10, 0}[min(len(args), 2):] { // DECIMAL is DECIMAL(10,0) in Hive
-		args = append(args, def)
-	}
+	args = append(args, []int{10, 0}[min(len(args), 2):]...) // DECIMAL is DECIMAL(10,0) in Hive
 	if len(args) > 2 || args[0] < 1 || args[0] > 38 || args[1] > args[0] {
 		return "", p.fail("a DECIMAL beyond DECIMAL(38,38)")
 	}

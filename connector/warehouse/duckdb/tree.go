@@ -37,7 +37,7 @@ func (r *refusal) Error() string { return r.message }
 // their arguments. All other sources of rows, such as read_csv, glob and
 // duckdb_settings, are refused with a [refusal].
 func parseTree(data string) (*tree, error) {
-	var answer struct {
+	var answer struct { //nolint:tagliatelle // the engine's names
 		Error      bool   `json:"error"`
 		Type       string `json:"error_type"`
 		Message    string `json:"error_message"`
