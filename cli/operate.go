@@ -46,7 +46,6 @@ func (s *shell) configCommand() *cobra.Command {
 			return err
 		},
 	}
-	// It is never anything else; who types it means this command.
 	return c
 }
 
