@@ -16,10 +16,10 @@ import (
 )
 
 // message is an error of DuckDB's with errors_as_json.
-type message struct { //nolint:tagliatelle // the engine's names
-	Type     string `json:"exception_type"`
-	Text     string `json:"exception_message"`
-	Subtype  string `json:"error_subtype"`
+type message struct {
+	Type     string `json:"exception_type"`    //nolint:tagliatelle // the engine's name
+	Text     string `json:"exception_message"` //nolint:tagliatelle // the engine's name
+	Subtype  string `json:"error_subtype"`     //nolint:tagliatelle // the engine's name
 	Position string `json:"position"`
 	Name     string `json:"name"`
 }
