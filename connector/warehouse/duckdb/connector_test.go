@@ -48,6 +48,7 @@ func (f folder) parquet(name string, fixture connectortest.Fixture) {
 func TestConnector_Conformance(t *testing.T) {
 	t.Parallel()
 	connectortest.Run(t, connectortest.Capabilities{}, func(t *testing.T, fixture connectortest.Fixture) connector.Connector {
+		t.Helper()
 		f := newFolder(t)
 		if !fixture.Missing {
 			f.parquet("fixture", fixture)

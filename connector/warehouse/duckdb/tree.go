@@ -37,10 +37,10 @@ func (r *refusal) Error() string { return r.message }
 // their arguments. All other sources of rows, such as read_csv, glob and
 // duckdb_settings, are refused with a [refusal].
 func parseTree(data string) (*tree, error) {
-	var answer struct { //nolint:tagliatelle // the engine's names
+	var answer struct {
 		Error      bool   `json:"error"`
-		Type       string `json:"error_type"`
-		Message    string `json:"error_message"`
+		Type       string `json:"error_type"`    //nolint:tagliatelle // the engine's name
+		Message    string `json:"error_message"` //nolint:tagliatelle // the engine's name
 		Position   string `json:"position"`
 		Statements []struct {
 			Node map[string]any `json:"node"`
