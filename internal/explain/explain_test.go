@@ -39,7 +39,7 @@ func outcome(kind ceap.OutcomeKind, row int64, key ceap.Key) ceap.Outcome {
 	return ceap.Outcome{ConnectorID: "deliveries", Row: row, Kind: kind, Key: key}
 }
 
-var score = 0.7325
+const score = 0.7325
 
 func TestExplainer_SentencesOfRows(t *testing.T) {
 	t.Parallel()
@@ -50,7 +50,7 @@ func TestExplainer_SentencesOfRows(t *testing.T) {
 	}
 	for want, outcomes := range map[string][]ceap.Outcome{
 		"stored: a new candidate with score 0.7325": {
-			with(outcome(ceap.OutcomeCreated, 1, mine), func(o *ceap.Outcome) { o.Score = &score }),
+			with(outcome(ceap.OutcomeCreated, 1, mine), func(o *ceap.Outcome) { o.Score = new(score) }),
 		},
 		"stored: the candidate with this row's changes, without a score": {outcome(ceap.OutcomeUpdated, 1, mine)},
 		"stored: the candidate as it already was, without a score":       {outcome(ceap.OutcomeUnchanged, 1, mine)},
@@ -294,7 +294,7 @@ func TestExplainer_Subjects(t *testing.T) {
 	unknown := outcome(ceap.OutcomeInvalid, 3, ceap.Key{CustomerID: "CUST-1"})
 	w.run(t, result("r1", ceap.RunSucceeded), outcome(ceap.OutcomeCreated, 1, key("CUST-1", "PROD-1")))
 	w.run(t, result("r2", ceap.RunSucceeded), outcome(ceap.OutcomeUpdated, 1, key("CUST-1", "PROD-1")), unknown)
-	w.candidates = []ceap.Candidate{{Key: key("CUST-1", "PROD-1"), Meta: ceap.Meta{Status: ceap.StatusOpen, ExpiresAt: now.AddDate(0, 0, 1)}}}
+	w.candidates = []ceap.Candidate{{Key: key("CUST-1", "PROD-1"), Meta: ceap.Meta{Status: ceap.StatusOpen, ExpiresAt: now().AddDate(0, 0, 1)}}}
 	answer := w.why(t, explain.Question{CustomerID: "CUST-1", SubjectType: "product", SubjectID: "PROD-2"})
 	runs := answer.Programs[0].Runs
 	if want := "no source row for this subject: run r1 had 1 row of this customer for others, such as product/PROD-1"; runs[1].Summary != want {
@@ -333,7 +333,7 @@ func TestExplainer_Standing(t *testing.T) {
 			c.Channels, c.Meta.RunID = nil, "r1"
 			c.Scores = []ceap.Score{{ModelID: "propensity", Value: score, State: ceap.ScoreFallback, Reason: ceap.ReasonModelError}}
 		},
-		"expired on 2026-01-30 without having been contacted": func(c *ceap.Candidate) { c.Meta.ExpiresAt = now },
+		"expired on 2026-01-30 without having been contacted": func(c *ceap.Candidate) { c.Meta.ExpiresAt = now() },
 		"already contacted on 2026-01-29 through email":       func(c *ceap.Candidate) { c.Meta.Status = ceap.StatusSent },
 		"done since 2026-01-29": func(c *ceap.Candidate) {
 			c.Meta.Status, c.Meta.ClosedChannel = ceap.StatusConsumed, ""
@@ -358,7 +358,7 @@ func TestExplainer_Standing(t *testing.T) {
 		t.Parallel()
 		w := newWorld()
 		c := open
-		c.Meta.ExpiresAt = now
+		c.Meta.ExpiresAt = now()
 		w.candidates = []ceap.Candidate{c}
 		if got := w.why(t, explain.Question{CustomerID: "CUST-1"}).Programs[0].Standing[0].Candidate.Status; got != ceap.StatusExpired {
 			t.Errorf("the status is %s, want expired", got)
@@ -370,7 +370,7 @@ func TestExplainer_OptOuts(t *testing.T) {
 	t.Parallel()
 	at := time.Date(2026, 1, 20, 0, 0, 0, 0, time.UTC)
 	w := newWorld()
-	w.candidates = []ceap.Candidate{{Key: key("CUST-1", "PROD-1"), Meta: ceap.Meta{Status: ceap.StatusOpen, ExpiresAt: now.AddDate(0, 0, 1), RunID: "r1"}}}
+	w.candidates = []ceap.Candidate{{Key: key("CUST-1", "PROD-1"), Meta: ceap.Meta{Status: ceap.StatusOpen, ExpiresAt: now().AddDate(0, 0, 1), RunID: "r1"}}}
 	w.optOuts = []ceap.OptOut{
 		{CustomerID: "CUST-1", At: at},
 		{CustomerID: "CUST-1", ProgramID: "product-reviews", Channel: "sms", At: at},
@@ -413,11 +413,12 @@ func TestExplainer_ProgramsAndRuns(t *testing.T) {
 	answer := w.why(t, explain.Question{CustomerID: "CUST-1"})
 	var got []string
 	for _, p := range answer.Programs {
-		line := p.ProgramID + " " + p.Marketplace + fmt.Sprintf(" %d:", len(p.Standing))
+		var line strings.Builder
+		fmt.Fprintf(&line, "%s %s %d:", p.ProgramID, p.Marketplace, len(p.Standing))
 		for _, r := range p.Runs {
-			line += " " + r.RunID
+			line.WriteString(" " + r.RunID)
 		}
-		got = append(got, line)
+		got = append(got, line.String())
 	}
 	want := []string{
 		"product-reviews UK 0: uk-6 uk-5 uk-4 uk-3 uk-2",

@@ -14,7 +14,7 @@ import (
 	"github.com/ceap-platform/ceap/store"
 )
 
-var now = time.Date(2026, 1, 30, 9, 0, 0, 0, time.UTC)
+func now() time.Time { return time.Date(2026, 1, 30, 9, 0, 0, 0, time.UTC) }
 
 // world is all that an Explainer reads, in memory.
 type world struct {
@@ -31,7 +31,7 @@ func newWorld() *world { return &world{files: map[string][]byte{}} }
 func (w *world) explainer() *explain.Explainer {
 	return explain.New(explain.Readers{
 		Candidates: candidates{w}, Runs: runs{w}, OptOuts: optOuts{w}, Artifacts: artifacts{w},
-	}, func() time.Time { return now })
+	}, now)
 }
 
 func (w *world) why(t *testing.T, q explain.Question) explain.Answer {
@@ -52,7 +52,7 @@ func (w *world) run(t *testing.T, result ceap.RunResult, outcomes ...ceap.Outcom
 
 // record adds a run without a journal.
 func (w *world) record(result ceap.RunResult) {
-	result.StartedAt = now.Add(time.Duration(len(w.runs)) * time.Minute)
+	result.StartedAt = now().Add(time.Duration(len(w.runs)) * time.Minute)
 	w.runs = slices.Insert(w.runs, 0, ceap.Run{RunID: result.RunID, Result: result})
 }
 

@@ -2,6 +2,7 @@ package explain
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -93,11 +94,9 @@ func standingOf(c ceap.Candidate, wishes []ceap.OptOut, now time.Time) Standing 
 		c.Meta.Status = ceap.StatusExpired
 	}
 	text := standingSentence(&c)
-	for _, wish := range wishes {
-		if wish.Covers(c.ProgramID) {
-			text += "; not contacted: " + wishSentence([]ceap.OptOut{wish})
-			break
-		}
+	covers := func(wish ceap.OptOut) bool { return wish.Covers(c.ProgramID) }
+	if i := slices.IndexFunc(wishes, covers); i >= 0 {
+		text += "; not contacted: " + wishSentence(wishes[i:i+1])
 	}
 	return Standing{Summary: SubjectView{c.SubjectType, c.SubjectID}.String() + ": " + text, Candidate: ViewOf(c)}
 }
@@ -125,15 +124,22 @@ func standingSentence(c *ceap.Candidate) string {
 	} else {
 		text += ", without a score"
 	}
-	for _, s := range c.Scores {
-		if s.State != ceap.ScoreModel {
-			text += fmt.Sprintf(" (model %q: %s, %s)", s.ModelID, s.State, s.Reason)
-		}
-	}
+	text += withoutModel(c.Scores)
 	if c.Meta.CreatedRunID != "" && c.Meta.CreatedRunID != c.Meta.RunID {
 		return text + fmt.Sprintf("; created by run %s, version %d by run %s", c.Meta.CreatedRunID, c.Meta.Version, c.Meta.RunID)
 	}
 	return text + "; created by run " + c.Meta.RunID
+}
+
+// withoutModel says which scores their models did not give, and why.
+func withoutModel(scores []ceap.Score) string {
+	var b strings.Builder
+	for _, s := range scores {
+		if s.State != ceap.ScoreModel {
+			fmt.Fprintf(&b, " (model %q: %s, %s)", s.ModelID, s.State, s.Reason)
+		}
+	}
+	return b.String()
 }
 
 func through(c *ceap.Candidate) string {
