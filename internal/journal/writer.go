@@ -87,8 +87,8 @@ func Create(ctx context.Context, artifacts store.Artifacts, now func() time.Time
 		batch: newBatch(batchRows),
 		shape: shape{rowGroupRows, partRows},
 	}
-	w.create = func(name string) (store.ArtifactWriter, error) {
-		return artifacts.Create(w.detached(), name) //nolint:contextcheck // it outlives Create
+	w.create = func(name string) (store.ArtifactWriter, error) { //nolint:contextcheck // it is called after Create
+		return artifacts.Create(w.detached(), name)
 	}
 	keep := 0
 	switch earlier, err := readManifest(ctx, artifacts, head.RunID); {
