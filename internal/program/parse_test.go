@@ -86,9 +86,10 @@ func TestParse_Bounds(t *testing.T) {
 	for i := range 40_000 {
 		fmt.Fprintf(&keys, "k%d: v\n", i)
 	}
-	bomb := "a: &a [x, x, x, x, x, x, x, x, x, x]\n"
+	var bomb strings.Builder
+	bomb.WriteString("a: &a [x, x, x, x, x, x, x, x, x, x]\n")
 	for c := 'b'; c < 'k'; c++ {
-		bomb += fmt.Sprintf("%c: &%c [%s]\n", c, c, strings.Repeat(fmt.Sprintf("*%c, ", c-1), 10))
+		fmt.Fprintf(&bomb, "%c: &%c [%s]\n", c, c, strings.Repeat(fmt.Sprintf("*%c, ", c-1), 10))
 	}
 	tests := []struct{ name, file, text, want string }{
 		{"too large", "p.json", `"` + strings.Repeat("x", 1<<20) + `"`, "1:1: the document is larger than 1 MiB; move long texts out of the program"},
@@ -101,7 +102,7 @@ func TestParse_Bounds(t *testing.T) {
 			"deep list of dashes", "p.yaml", strings.Repeat("- ", 1000) + "x",
 			"1:201: " + strings.Repeat("[0]", 100) + ": lists and objects are nested more than 100 deep; make the document flatter",
 		},
-		{"aliases that multiply", "p.yaml", bomb, "1:1: e[8][1]: aliases expand to more than 10000 values; write the values out"},
+		{"aliases that multiply", "p.yaml", bomb.String(), "1:1: e[8][1]: aliases expand to more than 10000 values; write the values out"},
 		{"alias inside its anchor", "p.yaml", "a: &a [*a]", "1:8: a[0]: no anchor &a stands before this alias; write the anchor first"},
 		{"many keys", "p.yaml", keys.String(), "1:1: the document has more than 50000 words and signs; make it smaller, or write it as JSON"},
 		{"not UTF-8", "p.json", "{\"a\": \"x\xff\"}", "1:9: the document is not UTF-8 text; save it as UTF-8"},
