@@ -43,18 +43,18 @@ type everything struct {
 	Raw      *plugin.Node      `json:"raw"`
 	Anything any               `json:"anything"`
 	Ignored  string
-	hidden   string
+	hidden   string //nolint:unused // the decoder passes over it
 }
 
 func (everything) LaterKeys() []string { return []string{"schedule"} }
 
 // parse makes a node of JSON text, one line per line of it, by way of positions
 // that a test can check: line 1, column = offset of the value + 1.
-func parse(t testing.TB, text string) *plugin.Node {
-	t.Helper()
+func parse(tb testing.TB, text string) *plugin.Node {
+	tb.Helper()
 	node, err := plugin.FromJSON("c.json", []byte(text))
 	if err != nil {
-		t.Fatalf("parsing %s: %v", text, err)
+		tb.Fatalf("parsing %s: %v", text, err)
 	}
 	return node
 }
@@ -97,8 +97,10 @@ func TestDecode_Problems(t *testing.T) {
 	}{
 		{"unknown key", `{"chanels": ["email"]}`, `c.json:1:2: chanels: is not a known key; did you mean "channels"?`},
 		{"unknown key in another case", `{"Text": "x"}`, `c.json:1:2: Text: is not a known key; did you mean "text"?`},
-		{"unknown key with known ones listed", `{"inner": {"expression": "a", "zzz": 1}}`,
-			`c.json:1:31: inner.zzz: is not a known key; known: expression, weight`},
+		{
+			"unknown key with known ones listed", `{"inner": {"expression": "a", "zzz": 1}}`,
+			`c.json:1:31: inner.zzz: is not a known key; known: expression, weight`,
+		},
 		{"key of a later version", `{"schedule": "0 2 * * *"}`, `c.json:1:2: schedule: is not supported by this version; leave it out`},
 		{"key given twice", `{"count": 1, "count": 2}`, `c.json:1:14: count: is given twice; keep one; the first is at line 1`},
 		{"entry given twice", `{"headers": {"a": "1", "a": "2"}}`, `c.json:1:24: headers.a: is given twice; keep one; the first is at line 1`},
@@ -128,11 +130,13 @@ func TestDecode_Problems(t *testing.T) {
 		{"missing key", `{"rules": [{}]}`, `c.json:1:12: rules[0].expression: is missing; add "expression": what must hold`},
 		{"empty text", `{"inner": {"expression": " "}}`, `c.json:1:26: inner.expression: is empty; give a text`},
 		{"not an object at all", `[]`, `c.json:1:1: is a list; use an object, in { }`},
-		{"several, in the order of the file", `{"count": 0, "rules": [{"weight": 2, "expression": 5}], "zz": 1}`,
+		{
+			"several, in the order of the file", `{"count": 0, "rules": [{"weight": 2, "expression": 5}], "zz": 1}`,
 			"c.json:1:11: count: is 0; use 1 to 10\n" +
 				"c.json:1:35: rules[0].weight: is 2; use 0 to 1\n" +
 				"c.json:1:52: rules[0].expression: is the number 5; use text, in quotes\n" +
-				"c.json:1:57: zz: is not a known key; known are enabled, text, mode, count, small, natural, ratio, wait, day, at, default, channels and more"},
+				"c.json:1:57: zz: is not a known key; known are enabled, text, mode, count, small, natural, ratio, wait, day, at, default, channels and more",
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
