@@ -70,7 +70,7 @@ func pages(t *testing.T) []page {
 
 func readPage(t *testing.T, name string) page {
 	t.Helper()
-	data, err := os.ReadFile(name) //nolint:gosec // a page of the module
+	data, err := os.ReadFile(name)
 	if err != nil {
 		t.Fatal(err)
 	}

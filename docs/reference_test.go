@@ -49,7 +49,7 @@ func TestReference_IsUpToDate(t *testing.T) {
 			}
 			continue
 		}
-		got, err := os.ReadFile(file) //nolint:gosec // one of the names above
+		got, err := os.ReadFile(file)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -260,7 +260,7 @@ func commandPage(t *testing.T) string {
 
 func helpOf(t *testing.T, words []string) string {
 	t.Helper()
-	c := exec.CommandContext(t.Context(), "ceap", append(slices.Clone(words), "--help")...) //nolint:gosec // the binary under test
+	c := exec.CommandContext(t.Context(), "ceap", append(slices.Clone(words), "--help")...)
 	c.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + t.TempDir()}
 	out, err := c.Output()
 	if err != nil {

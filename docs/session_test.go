@@ -26,7 +26,7 @@ import (
 
 // The test binary runs itself as the command ceap.
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"ceap": func() { os.Exit(cli.Main(builtin.All())) }}) //nolint:forbidigo // it is the command here
+	testscript.Main(m, map[string]func(){"ceap": func() { os.Exit(cli.Main(builtin.All())) }})
 }
 
 // TestPages_Run runs the commands of all pages.
@@ -152,7 +152,7 @@ func (s *session) bash(commands string) (output string, status int) {
 	where := filepath.Join(s.home, "where")
 	script := "make() { case \"$1\" in demo) " + demoRecipe(s.t) + ";; esac; }\n" +
 		"trap 'pwd >\"" + where + "\"' EXIT\nset -e\n" + commands
-	c := exec.CommandContext(s.t.Context(), "bash", "-c", script) //nolint:gosec // the commands are the documentation's
+	c := exec.CommandContext(s.t.Context(), "bash", "-c", script)
 	c.Dir = s.dir
 	c.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + s.home, "TMPDIR=" + filepath.Join(s.home, "tmp"), "NO_COLOR=1"}
 	var out bytes.Buffer
@@ -163,7 +163,7 @@ func (s *session) bash(commands string) (output string, status int) {
 	} else if err != nil {
 		s.t.Fatalf("running bash: %v", err)
 	}
-	data, err := os.ReadFile(where) //nolint:gosec // the test's own file
+	data, err := os.ReadFile(where)
 	if err != nil {
 		s.t.Fatal(err)
 	}
@@ -295,7 +295,7 @@ func programOf(query string) string {
 }
 
 func (s *session) ceap(args ...string) (output string, status int) {
-	c := exec.CommandContext(s.t.Context(), "ceap", args...) //nolint:gosec // the binary under test
+	c := exec.CommandContext(s.t.Context(), "ceap", args...)
 	c.Dir = s.dir
 	var out bytes.Buffer
 	c.Stdout, c.Stderr = &out, &out
