@@ -42,16 +42,17 @@ type account struct {
 	journal     Journal
 	meter       *Meter
 
-	counts  ceap.Counts
-	reasons map[reasonKey]*reasonTally
-	rejects []int64 // by step, for the funnel
-	early   int64   // rejected before the steps: rows of other programs and marketplaces
-	late    int64   // rejected by the store
-	models  []modelTally
-	broken  int64
-	hash    [4]uint64
-	scratch []byte
-	out     []ceap.Outcome
+	counts   ceap.Counts
+	reasons  map[reasonKey]*reasonTally
+	rejects  []int64 // by step, for the funnel
+	early    int64   // rejected before the steps: rows of other programs and marketplaces
+	late     int64   // rejected by the store
+	models   []modelTally
+	broken   int64
+	brokenBy string // why the first of the broken was rejected
+	hash     [4]uint64
+	scratch  []byte
+	out      []ceap.Outcome
 }
 
 // extracted counts a row that was read.
@@ -153,6 +154,7 @@ func (a *account) merge(b *batch) {
 		a.models[i].merge(b.tallies[i])
 	}
 	a.broken += b.broken
+	a.brokenBy = cmp.Or(a.brokenBy, b.brokenBy)
 }
 
 func (a *account) resultHash() string {

@@ -22,14 +22,15 @@ const (
 
 // batch is a number of rows in the order of their keys.
 type batch struct {
-	arena   []byte // the entries' bytes, which the rows' strings share
-	spans   []span
-	rows    []row
-	refs    []*row // to rows, for the stages
-	done    chan struct{}
-	err     error
-	tallies []modelTally
-	broken  int64
+	arena    []byte // the entries' bytes, which the rows' strings share
+	spans    []span
+	rows     []row
+	refs     []*row // to rows, for the stages
+	done     chan struct{}
+	err      error
+	tallies  []modelTally
+	broken   int64
+	brokenBy string
 }
 
 // span is where an entry lies in the arena.
@@ -51,7 +52,7 @@ func (p *batches) get() *batch {
 		b = &batch{spans: make([]span, 0, batchRows), rows: make([]row, batchRows), refs: make([]*row, 0, batchRows)}
 	}
 	b.arena, b.spans, b.refs = make([]byte, 0, 256<<10), b.spans[:0], b.refs[:0]
-	b.done, b.err, b.broken = make(chan struct{}), nil, 0
+	b.done, b.err, b.broken, b.brokenBy = make(chan struct{}), nil, 0, ""
 	return b
 }
 
@@ -66,7 +67,7 @@ func (b *batch) add(s span, key, data, scores []byte) {
 }
 
 // decode fills the batch's rows from its arena.
-func (b *batch) decode(ls *layouts, sources []Source) error {
+func (b *batch) decode(ls *layouts, d *Definition) error {
 	rest := b.arena
 	for i, s := range b.spans {
 		r := &b.rows[i]
@@ -76,16 +77,16 @@ func (b *batch) decode(ls *layouts, sources []Source) error {
 		if err := r.decode(rest[:s.key], rest[s.key:s.key+s.data], ls); err != nil {
 			return err
 		}
-		c.Meta.ConnectorID = sources[r.source].ID
+		c.ProgramID, c.Marketplace, c.Meta.ConnectorID = d.ProgramID, d.Marketplace, d.Sources[r.source].ID
 		if s.scores > 0 {
-			d := decoder{b: rest[s.key+s.data : s.key+s.data+s.scores]}
-			if d.scores(c); d.bad {
+			said := decoder{b: rest[s.key+s.data : s.key+s.data+s.scores]}
+			if said.scores(c); said.bad {
 				return ceap.Errorf(ceap.CodeInternal, "the scores of a spooled row cannot be read back")
 			}
 		}
 		if s.duplicate {
 			r.outcome, r.code = ceap.OutcomeDuplicate, ceap.ReasonDuplicate
-			r.reason = fmt.Sprintf("row %d of %s is the same candidate and comes first", s.winner, sources[s.winnerSource].ID)
+			r.reason = fmt.Sprintf("row %d of %s is the same candidate and comes first", s.winner, d.Sources[s.winnerSource].ID)
 		}
 		b.refs = append(b.refs, r)
 		rest = rest[s.key+s.data+s.scores:]

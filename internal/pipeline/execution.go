@@ -215,7 +215,7 @@ func (x *execution) segment(ctx context.Context, from feed, ranked *ranking, fir
 	work := func() func(context.Context, *batch) error {
 		w := x.stages.newWorker()
 		return func(ctx context.Context, b *batch) error {
-			if err := b.decode(&x.layouts, x.def.Sources); err != nil {
+			if err := b.decode(&x.layouts, x.def); err != nil {
 				return err
 			}
 			if ranked != nil {
@@ -225,9 +225,9 @@ func (x *execution) segment(ctx context.Context, from feed, ranked *ranking, fir
 			}
 			err := w.apply(ctx, b.refs, first, last)
 			b.tallies = append(b.tallies[:0], w.tallies...)
-			b.broken = w.broken
+			b.broken, b.brokenBy = w.broken, w.brokenBy
 			clear(w.tallies)
-			w.broken = 0
+			w.broken, w.brokenBy = 0, ""
 			return err
 		}
 	}

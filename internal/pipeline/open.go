@@ -36,6 +36,7 @@ func Open(p *program.Program, o program.Options, standIns map[string]StandIn, as
 		LeftOut: p.LeftOut(),
 	}
 	for _, w := range p.Problems.Warnings() {
+		w.Warning = false // where they are listed says that they are warnings
 		d.Warnings = append(d.Warnings, w.String())
 	}
 	for _, c := range parts.Connectors {
@@ -91,6 +92,10 @@ func (m *Model) standIn(s StandIn, p *program.Program, o program.Options) error 
 	scorer, err := described.Open(env, s.Config)
 	if err != nil {
 		return &ceap.Error{Code: ceap.CodeInvalid, Err: fmt.Errorf("opening the stand-in for model %q: %w", m.ID, err), Hint: "mend `models` in ceap.yaml"}
+	}
+	if m.Fallback != nil {
+		fallback, _ := m.normal(*m.Fallback) // loading the program has checked the bounds
+		m.Fallback = &fallback
 	}
 	m.Scorer, m.Min, m.Max = scorer, 0, 1
 	m.Note = fmt.Sprintf("answered by the %s model that the deployment names for it", described.Name())

@@ -478,6 +478,42 @@ func TestStages_ScoringStandsBeforeTheFirstFilterThatReadsAScore(t *testing.T) {
 	same(t, "any score without a model", "invalid", names(d))
 }
 
+// TestRunner_FiltersAndModelsSeeTheWholeCandidate keeps what a filter, a limit and
+// a model are shown.
+func TestRunner_FiltersAndModelsSeeTheWholeCandidate(t *testing.T) {
+	t.Parallel()
+	h := open(t)
+	d := program(source(row("c1", "p", "2026-01-26", 0.5, 4)))
+	var seen []ceap.Candidate
+	look := func(c *ceap.Candidate) {
+		shown := *c
+		shown.Scores, shown.Score, shown.Scored = nil, 0, false
+		shown.Channels, shown.Extra = slices.Clone(c.Channels), slices.Clone(c.Extra)
+		seen = append(seen, shown)
+	}
+	d.Models = []pipeline.Model{{ID: "m", Weight: 1, Scorer: model(func(c *ceap.Candidate) (float64, error) { look(c); return 0.5, nil })}}
+	d.Filters = []pipeline.Filter{
+		{ID: "f", Filter: rule{say: func(c *ceap.Candidate) filter.Verdict { look(c); return filter.Verdict{} }}},
+		{ID: "best", Filter: best{rule{reads: []string{"*"}}, []filter.Limit{{Per: "run", Max: 1, Group: func(c *ceap.Candidate) (string, error) { look(c); return "", nil }}}}},
+		{ID: "g", Filter: rule{say: func(c *ceap.Candidate) filter.Verdict { look(c); return filter.Verdict{} }}},
+	}
+	h.run(t, d, batch("b"))
+	want := ceap.Candidate{
+		Key:       ceap.Key{CustomerID: "c1", ProgramID: d.ProgramID, Marketplace: "US", SubjectType: "product", SubjectID: "p"},
+		EventDate: time.Date(2026, 1, 26, 0, 0, 0, 0, time.UTC), OrderValue: ceap.Float(0.5), Currency: "USD",
+		Channels: []ceap.ChannelFlag{{Channel: "email", Eligible: true}}, Extra: []ceap.Attribute{{Name: "n", Value: ceap.Int(4)}},
+	}
+	if len(seen) != 4 {
+		t.Fatalf("%d looks", len(seen))
+	}
+	for i, got := range seen {
+		got.Meta = ceap.Meta{}
+		if diff := cmp.Diff(want, got, cmp.Comparer(func(a, b ceap.Value) bool { return a == b })); diff != "" {
+			t.Errorf("look %d (-want +got):\n%s", i, diff)
+		}
+	}
+}
+
 // world draws a program's rows with all kinds of trouble.
 func world(t *rapid.T) [][]ceap.Value {
 	return rapid.SliceOfN(rapid.Custom(func(t *rapid.T) []ceap.Value {

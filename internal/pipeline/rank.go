@@ -37,6 +37,7 @@ func (x *execution) rankOne(ctx context.Context, log *spool.Log, rk *ranking, in
 	var seq int64
 	var key []byte
 	var r row
+	r.candidate.ProgramID, r.candidate.Marketplace = x.def.ProgramID, x.def.Marketplace
 	err := log.Each(func(entry []byte) error {
 		n := seq
 		seq++

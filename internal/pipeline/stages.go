@@ -1,6 +1,7 @@
 package pipeline
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -69,7 +70,8 @@ type worker struct {
 	verdicts []filter.Verdict
 	results  []scorer.Result
 	tallies  []modelTally
-	broken   int64 // rows rejected because a filter broke
+	broken   int64  // rows rejected because a filter broke
+	brokenBy string // why the first of them was
 }
 
 func (s *Stages) newWorker() *worker {
@@ -126,6 +128,7 @@ func (w *worker) judge(r *row, index int, filterID string, v filter.Verdict, bro
 	case v.Err != nil:
 		w.broken++
 		r.reject(index, filterID, ceap.ReasonFilterError, fmt.Sprintf("the filter %q broke: %v", filterID, v.Err))
+		w.brokenBy = cmp.Or(w.brokenBy, r.reason)
 	case v.Code != "":
 		r.reject(index, filterID, v.Code, v.Reason)
 	}

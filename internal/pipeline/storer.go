@@ -99,7 +99,6 @@ func (s *storer) write(ctx context.Context) error {
 }
 
 func (s *storer) prepare(c *ceap.Candidate) {
-	c.ProgramID, c.Marketplace = s.x.def.ProgramID, s.x.def.Marketplace
 	c.Meta.RunID, c.Meta.CorrelationID = s.x.opts.RunID, s.x.correlationID
 }
 

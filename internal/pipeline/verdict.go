@@ -94,15 +94,18 @@ func (x *execution) message(ctx context.Context, res *ceap.RunResult, err error)
 	case c.Failed > 0:
 		return fmt.Sprintf("%d of %d rows failed; run it again with batchId %q to try them again", c.Failed, c.Extracted, res.BatchID)
 	default:
-		return fmt.Sprintf("a filter broke for %d rows, which were rejected as %s", x.account.broken, ceap.ReasonFilterError)
+		return fmt.Sprintf("a filter broke for %d rows, which were rejected as %s; the first: %s", x.account.broken, ceap.ReasonFilterError, x.account.brokenBy)
 	}
 }
 
-// noRows says what was looked at when a run found no rows (D49), a line for each
-// finding.
+// noRows says what was looked at when a run found no rows, a finding a line with
+// what to do beneath it (D49).
 func (x *execution) noRows(ctx context.Context) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "No candidates extracted for %s, %s to %s", x.def.Marketplace, x.req.Range.Start, x.req.Range.End)
+	if len(x.def.Sources) == 0 {
+		b.WriteString(": no connector is enabled")
+	}
 	for _, source := range x.def.Sources {
 		checker, ok := source.Connector.(connector.Checker)
 		if !ok {
@@ -111,12 +114,12 @@ func (x *execution) noRows(ctx context.Context) string {
 		req := x.req
 		req.ConnectorID = source.ID
 		for _, check := range checker.Check(ctx, req) {
-			if check.Status == connector.CheckOK {
+			if check.Status != connector.CheckFailed || check.Name == "rows" { // that there are none is known
 				continue
 			}
-			fmt.Fprintf(&b, "\n%s: %s", check.Name, check.Detail)
+			fmt.Fprintf(&b, "\n%s: %s: %s", source.ID, check.Name, check.Detail)
 			if check.Remedy != "" {
-				b.WriteString("; " + check.Remedy)
+				b.WriteString("\n  do: " + check.Remedy)
 			}
 		}
 	}
