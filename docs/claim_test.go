@@ -106,7 +106,7 @@ func goFiles(t *testing.T, ending string) map[string]string {
 		if entry.IsDir() || !strings.HasSuffix(name, ending) {
 			return nil
 		}
-		data, err := os.ReadFile(name)
+		data, err := os.ReadFile(name) //nolint:gosec // a file of the module
 		files[filepath.ToSlash(strings.TrimPrefix(name, root+string(filepath.Separator)))] = string(data)
 		return err
 	})
