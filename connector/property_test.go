@@ -295,7 +295,8 @@ func numberOracle(text string) (*big.Rat, bool) {
 
 func checkNumber(t interface {
 	Errorf(format string, args ...any)
-}, m *connector.Mapper, text string) {
+}, m *connector.Mapper, text string,
+) {
 	var c ceap.Candidate
 	err := m.Map(connector.Record{Row: 1, Values: minimalRow(ceap.String(text))}, &c)
 	want, ok := numberOracle(text)

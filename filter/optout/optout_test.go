@@ -25,7 +25,8 @@ func TestFilter_Conformance(t *testing.T) {
 	env.OptOuts = filtertest.OptOuts{
 		{CustomerID: "CUST-1", At: at(1)},
 		{CustomerID: "CUST-2", ProgramID: filtertest.ProgramID, At: at(2)},
-		{CustomerID: "CUST-3", Channel: "email", At: at(3)}, {CustomerID: "CUST-3", Channel: "sms", At: at(4)},
+		{CustomerID: "CUST-3", Channel: "email", At: at(3)},
+		{CustomerID: "CUST-3", Channel: "sms", At: at(4)},
 	}
 	filtertest.Run(t, optout.Plugin(), env, "")
 }
@@ -49,14 +50,16 @@ func TestFilter_Apply(t *testing.T) {
 		{"of everything", filtertest.OptOuts{{CustomerID: customer, At: at(20)}}, filtertest.Candidate(), "the customer opted out of every program on 2026-01-20"},
 		{"of the program", filtertest.OptOuts{{CustomerID: customer, ProgramID: filtertest.ProgramID, At: at(20)}}, filtertest.Candidate(), "the customer opted out of the program product-reviews on 2026-01-20"},
 		{
-			"the first of several", filtertest.OptOuts{{CustomerID: customer, At: at(20)}, {CustomerID: customer, ProgramID: filtertest.ProgramID, At: at(3)}},
+			"the first of several",
+			filtertest.OptOuts{{CustomerID: customer, At: at(20)}, {CustomerID: customer, ProgramID: filtertest.ProgramID, At: at(3)}},
 			filtertest.Candidate(), "of the program product-reviews on 2026-01-03",
 		},
 		{"of its only channel", filtertest.OptOuts{{CustomerID: customer, Channel: "email", At: at(5)}}, filtertest.Candidate(), "every channel the candidate is eligible for: email of every program on 2026-01-05"},
 		{"of a channel it is not eligible for", filtertest.OptOuts{{CustomerID: customer, Channel: "sms", At: at(5)}}, filtertest.Candidate(), ""},
 		{"of one channel of two", filtertest.OptOuts{{CustomerID: customer, Channel: "email", At: at(5)}}, twoChannels, ""},
 		{
-			"of both channels", filtertest.OptOuts{{CustomerID: customer, Channel: "email", At: at(5)}, {CustomerID: customer, Channel: "push", ProgramID: filtertest.ProgramID, At: at(6)}},
+			"of both channels",
+			filtertest.OptOuts{{CustomerID: customer, Channel: "email", At: at(5)}, {CustomerID: customer, Channel: "push", ProgramID: filtertest.ProgramID, At: at(6)}},
 			twoChannels, "email of every program on 2026-01-05, push of the program product-reviews on 2026-01-06",
 		},
 		{"of another program's channel", filtertest.OptOuts{{CustomerID: customer, Channel: "email", ProgramID: "other", At: at(5)}}, filtertest.Candidate(), ""},

@@ -69,9 +69,14 @@ func kindOf(name string) (kind, string) {
 		kind   kind
 	}{
 		{".parquet", parquet},
-		{".csv", csv}, {".csv.gz", csv},
-		{".json", jsonDoc}, {".jsonl", jsonDoc}, {".ndjson", jsonDoc},
-		{".json.gz", jsonDoc}, {".jsonl.gz", jsonDoc}, {".ndjson.gz", jsonDoc},
+		{".csv", csv},
+		{".csv.gz", csv},
+		{".json", jsonDoc},
+		{".jsonl", jsonDoc},
+		{".ndjson", jsonDoc},
+		{".json.gz", jsonDoc},
+		{".jsonl.gz", jsonDoc},
+		{".ndjson.gz", jsonDoc},
 	} {
 		if base, ok := strings.CutSuffix(lower, k.ending); ok {
 			return k.kind, name[:len(base)]

@@ -166,14 +166,22 @@ func TestCheck_SaysWhyThereAreNoRows(t *testing.T) {
 		name, query string
 		want        []string
 	}{
-		{"other dates", "SELECT customer_id FROM product_deliveries WHERE delivery_date_partition BETWEEN '2025-01-01' AND '2025-01-02'",
-			[]string{"the query returns no rows", "true for none of 5 rows", "2026-01-26, 2026-01-27, 2026-01-28"}},
-		{"a value that is not there", "SELECT customer_id FROM product_deliveries d WHERE d.delivery_date <= '{endDate}' AND d.product_category = 'Books' LIMIT 5",
-			[]string{"(d.product_category = 'Books'): true for none of 5 rows", "its values are books, toys"}},
-		{"NOT IN with a NULL", "SELECT customer_id FROM product_deliveries WHERE customer_id NOT IN (SELECT customer_id FROM review_submissions)",
-			[]string{"neither true nor false for 5", "NOT EXISTS"}},
-		{"predicates that exclude each other", "SELECT customer_id FROM product_deliveries WHERE marketplace = 'UK' AND product_category = 'books'",
-			[]string{"no row for which the predicates before it are true too"}},
+		{
+			"other dates", "SELECT customer_id FROM product_deliveries WHERE delivery_date_partition BETWEEN '2025-01-01' AND '2025-01-02'",
+			[]string{"the query returns no rows", "true for none of 5 rows", "2026-01-26, 2026-01-27, 2026-01-28"},
+		},
+		{
+			"a value that is not there", "SELECT customer_id FROM product_deliveries d WHERE d.delivery_date <= '{endDate}' AND d.product_category = 'Books' LIMIT 5",
+			[]string{"(d.product_category = 'Books'): true for none of 5 rows", "its values are books, toys"},
+		},
+		{
+			"NOT IN with a NULL", "SELECT customer_id FROM product_deliveries WHERE customer_id NOT IN (SELECT customer_id FROM review_submissions)",
+			[]string{"neither true nor false for 5", "NOT EXISTS"},
+		},
+		{
+			"predicates that exclude each other", "SELECT customer_id FROM product_deliveries WHERE marketplace = 'UK' AND product_category = 'books'",
+			[]string{"no row for which the predicates before it are true too"},
+		},
 		{"no such column", "SELECT custmer_id FROM product_deliveries", []string{`"custmer_id" not found`, "product_deliveries has customer_id"}},
 		{"no such table", "SELECT customer_id FROM product_delivery", []string{`did you mean "product_deliveries"?`}},
 	} {
