@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"regexp"
 	"strings"
 
 	"github.com/ceap-platform/ceap/connector"
@@ -160,13 +161,19 @@ func (in *inspection) predicates() ([]predicate, error) {
 		if err != nil {
 			return nil, err
 		}
-		text := strings.TrimPrefix(sql, "SELECT ")
+		text := asWritten(strings.TrimPrefix(sql, "SELECT "))
 		for _, p := range in.statement.Params {
 			text = strings.ReplaceAll(text, "$"+p.Name, "'{"+p.Name+"}'")
 		}
 		out = append(out, predicate{node, text})
 	}
 	return out, nil
+}
+
+// asWritten returns a predicate about a list from a SELECT as users write it.
+func asWritten(predicate string) string {
+	predicate = regexp.MustCompile(`^\(NOT \((.*?) = ANY\((.*)\)\)\)$`).ReplaceAllString(predicate, "($1 NOT IN ($2))")
+	return regexp.MustCompile(`^\((.*?) = ANY\((.*)\)\)$`).ReplaceAllString(predicate, "($1 IN ($2))")
 }
 
 func conjuncts(where map[string]any) []map[string]any {

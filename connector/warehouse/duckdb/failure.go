@@ -7,12 +7,12 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 
 	"github.com/ceap-platform/ceap"
+	"github.com/ceap-platform/ceap/plugin"
 )
 
 // message is an error of DuckDB's with errors_as_json.
@@ -91,20 +91,20 @@ func (s *session) tableFailed(t *tableError) error {
 }
 
 func (s *session) engineFailed(m message) error {
-	for _, text := range []string{s.csvFailure(m.Text), s.jsonFailure(m.Text), s.parquetFailure(m.Text)} {
-		if text != "" {
-			return s.statement.Failed(ceap.CodeInvalid, -1, text)
-		}
+	if text, hint := s.damage(m.Text); text != "" {
+		failure := s.statement.Failed(ceap.CodeInvalid, -1, text)
+		failure.Hint = hint
+		return failure
 	}
 	failure := s.statement.Failed(m.code(), s.offset(m), s.relativeText(brief(m)))
 	switch {
 	case m.Subtype == "COLUMN_NOT_FOUND" || strings.Contains(m.Text, "does not have a column named"):
-		failure.Hint = s.columnsHint()
+		failure.Hint = s.columnsHint(missingColumn(m))
 	case m.Type == "Out of Memory":
 		failure.Hint = fmt.Sprintf("raise connectors.data-warehouse.memoryLimit (now %s) or maxTempSize (now %s), or let the query read less",
 			s.engine.settings.MemoryLimit, s.engine.settings.MaxTempSize)
 	case m.Type == "Binder" && strings.Contains(m.Text, "Cannot compare values of type VARCHAR"):
-		failure.Hint = fmt.Sprintf("the column is text: write CAST(column AS DOUBLE), or declare its type in %s; %s", schemaFile, s.columnsHint())
+		failure.Hint = fmt.Sprintf("the column is text: write CAST(column AS DOUBLE), or declare its type in %s; %s", schemaFile, s.columnsHint(""))
 	}
 	return failure
 }
@@ -139,60 +139,33 @@ func (s *session) relativeText(text string) string {
 	return strings.ReplaceAll(text, s.folder.real+"/", "")
 }
 
-// csvFailure returns what is wrong with a line of a CSV file, or "".
-func (s *session) csvFailure(text string) string {
-	line := regexp.MustCompile(`CSV Error on Line: (\d+)`).FindStringSubmatch(text)
-	file := regexp.MustCompile(`(?m)^\s*file = (.*)$`).FindStringSubmatch(text)
-	if line == nil || file == nil {
-		return ""
+// missingColumn returns the name of the column that a query names and no table
+// has.
+func missingColumn(m message) string {
+	if m.Name != "" {
+		return m.Name
 	}
-	reason := text
-	if _, after, ok := strings.Cut(reason, "Original Line:"); ok {
-		_, reason, _ = strings.Cut(after, "\n")
-	}
-	reason, _, _ = strings.Cut(reason, "\n\n")
-	reason, _, _ = strings.Cut(reason, "\nPossible")
-	return fmt.Sprintf("%s:%s: %s", s.relativeText(strings.TrimSpace(file[1])), line[1], strings.Join(strings.Fields(reason), " "))
+	_, after, _ := strings.Cut(m.Text, "does not have a column named ")
+	return strings.Trim(after, `"`)
 }
 
-// jsonFailure returns what is wrong with a line of a JSON file, or "".
-func (s *session) jsonFailure(text string) string {
-	file := regexp.MustCompile(`Malformed JSON in file "(.*)", at byte .*: (.*)`).FindStringSubmatch(text)
-	if file == nil {
-		return ""
-	}
-	if line := badLine(file[1]); line > 0 {
-		return fmt.Sprintf("%s:%d: malformed JSON: %s", s.relativeText(file[1]), line, strings.TrimSpace(file[2]))
-	}
-	return ""
-}
-
-// parquetFailure names the tables whose files may be damaged, or returns "".
-// Their inside is decoded without a word about the file.
-func (s *session) parquetFailure(text string) string {
-	if !strings.HasPrefix(text, "TProtocolException") {
-		return ""
-	}
-	var suspects []string
-	for _, t := range s.tables {
-		if t.kind == parquet {
-			suspects = append(suspects, s.folder.rel(t.path))
-		}
-	}
-	return "a damaged Parquet file in " + strings.Join(suspects, " or ") + ": " + text
-}
-
-// columnsHint lists the columns of the tables that the query names.
-func (s *session) columnsHint() string {
-	var parts []string
+// columnsHint lists the columns of the tables that the query names, after the
+// one that the missing name may stand for.
+func (s *session) columnsHint(missing string) string {
+	var parts, known []string
 	for _, t := range s.tables {
 		if columns, err := s.tableColumns(t); err == nil {
 			names := make([]string, len(columns))
 			for i := range columns {
 				names[i] = columns[i].name
 			}
+			known = append(known, names...)
 			parts = append(parts, t.name+" has "+strings.Join(names, ", "))
 		}
+	}
+	if near := plugin.Nearest(missing, known); near != "" {
+		parts = append([]string{fmt.Sprintf("did you mean %q?", near)}, parts...)
+		return strings.Replace(strings.Join(parts, "; "), "?; ", "? ", 1)
 	}
 	return strings.Join(parts, "; ")
 }

@@ -142,6 +142,9 @@ func TestFiles_Wrong(t *testing.T) {
 	}
 	for name, content := range map[string]string{
 		"open/a.csv":          "a,b\n1,2\n3,\"x\n",
+		"lines/a.csv":         "a,b\n1,2\n3,\"x\ny\n4,5\n",
+		"bare/a.csv":          "a,b\n1,x\ry\n",
+		"noobject/a.jsonl":    "{\"a\":1}\n[1]\n",
 		"wide/a.csv":          "a,b\n1,2\n3,4,5\n",
 		"narrow/a.csv":        "a,b\n1,2\n3\n",
 		"latin/a.csv":         "a,b\nx,caf\xe9\n",
@@ -178,15 +181,18 @@ func TestFiles_Wrong(t *testing.T) {
 		f.write(name, content)
 	}
 	for table, want := range map[string][]string{
-		"open":     {"open/a.csv:3", "unterminated quote"},
+		"open":     {"open/a.csv:3", "unterminated quote", "close the quote"},
+		"lines":    {"lines/a.csv:3", "unterminated quote"},
+		"bare":     {"bare/a.csv: not readable as CSV", "end all lines alike"},
+		"noobject": {"noobject/a.jsonl: it holds JSON that is no object", "one object a line"},
 		"wide":     {"wide/a.csv:3", "Expected Number of Columns: 2 Found: 3"},
 		"narrow":   {"narrow/a.csv:3", "Expected Number of Columns: 2 Found: 1"},
-		"latin":    {"latin/a.csv:2", "utf-8"},
+		"latin":    {"latin/a.csv:2", "utf-8", "save the file as UTF-8"},
 		"blank":    {"blank/a.csv is empty"},
 		"twice":    {"twice/a.csv:1", `"ID" occurs twice`},
 		"nameless": {"nameless/a.csv:1", "column 2 has no name"},
 		"differ":   {"differ/a.csv has the columns a,b", "differ/b.csv has b,a"},
-		"badgzip":  {"badgzip.csv.gz"},
+		"badgzip":  {"badgzip.csv.gz is not compressed as its name says"},
 		"cut":      {"cut/a.parquet", "No magic bytes"},
 		"magic":    {"magic/a.parquet", "too small"},
 		"zero":     {"zero/a.parquet", "too small"},
@@ -217,6 +223,11 @@ func TestFiles_Wrong(t *testing.T) {
 			for _, w := range append(want, "Query execution failed: ") {
 				if !strings.Contains(err.Error(), w) {
 					t.Errorf("no %q in %q", w, err)
+				}
+			}
+			for _, foreign := range []string{"strict_mode", "ignore_errors", "records=", "encoding="} {
+				if strings.Contains(err.Error(), foreign) {
+					t.Errorf("advice about options that users do not have, %s, in %q", foreign, err)
 				}
 			}
 			if strings.Contains(err.Error(), "\n") || strings.Contains(err.Error(), f.path("")+"/") {

@@ -37,7 +37,8 @@ func header(path, name, delimiter string) ([]string, error) {
 	case errors.Is(err, io.EOF):
 		return nil, ceap.Errorf(ceap.CodeInvalid, "%s is empty; a CSV file starts with a line of column names", name)
 	case err != nil:
-		return nil, ceap.Errorf(ceap.CodeInvalid, "%s: reading the line of column names: %w", name, err)
+		return nil, ceap.Errorf(ceap.CodeInvalid, "%s: reading the line of column names: %w", name, err).
+			WithHint("the first line holds the names, with commas between them")
 	}
 	return record, nil
 }
@@ -55,7 +56,8 @@ func openText(path, name string) (in io.Reader, closeFile func(), err error) {
 	unpacked, err := gzip.NewReader(f)
 	if err != nil {
 		closeFile()
-		return nil, nil, ceap.Errorf(ceap.CodeInvalid, "reading %s: %w", name, err)
+		return nil, nil, ceap.Errorf(ceap.CodeInvalid, "%s is not compressed as its name says: %w", name, err).
+			WithHint("compress it with gzip, or take .gz off its name")
 	}
 	return unpacked, closeFile, nil
 }

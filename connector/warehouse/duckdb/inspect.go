@@ -56,7 +56,12 @@ func (in *inspection) bad(name, remedy, format string, args ...any) {
 	in.checks = append(in.checks, connector.Check{Name: name, Status: connector.CheckFailed, Detail: fmt.Sprintf(format, args...), Remedy: remedy})
 }
 
+// failed reports an error, unless the inspection was stopped: then its caller
+// says why.
 func (in *inspection) failed(name string, err error) {
+	if in.ctx.Err() != nil {
+		return
+	}
 	in.checks = append(in.checks, warehouse.CheckOf(name, in.session.failed(err)))
 }
 

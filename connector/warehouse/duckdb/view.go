@@ -48,15 +48,30 @@ func (s *session) createView(ctx context.Context, t *table) error {
 
 // findCulprit names the file that cannot be read, where DuckDB does not.
 func (s *session) findCulprit(ctx context.Context, t *table, err *engineError) error {
+	m := parseMessage(err.text)
+	if m.code() != ceap.CodeInvalid && t.kind != parquet || m.code() == ceap.CodeUnavailable {
+		return err
+	}
 	for _, file := range t.files {
 		alone := *t
 		alone.files = []string{file}
 		if query, e := s.viewQuery(ctx, &alone); e != nil || s.exec(ctx, "DESCRIBE "+query) != nil {
-			m := parseMessage(err.text)
-			return ceap.Errorf(m.code(), "reading %s: %s", s.folder.rel(file), brief(m))
+			return t.unreadable(s.folder.rel(file), m)
 		}
 	}
 	return err
+}
+
+// unreadable is the error of a file that DuckDB cannot read.
+func (t *table) unreadable(name string, m message) error {
+	switch {
+	case t.kind == parquet:
+		return ceap.Errorf(ceap.CodeInvalid, "reading %s: %s", name, brief(m)).WithHint(parquetRemedy)
+	case strings.Contains(m.Text, "expected records"):
+		return ceap.Errorf(ceap.CodeInvalid, "reading %s: it holds JSON that is no object", name).WithHint("write one object a line")
+	default:
+		return ceap.Errorf(m.code(), "reading %s: %s", name, brief(m))
+	}
 }
 
 func (s *session) viewQuery(ctx context.Context, t *table) (string, error) {
