@@ -214,7 +214,7 @@ func (r *report) notes() {
 		r.b.WriteString("left out: " + part + "\n")
 	}
 	for _, warning := range r.result.Warnings {
-		r.b.WriteString(r.paint.yellow("warning: ") + strings.Replace(warning, "warning: ", "", 1) + "\n")
+		r.b.WriteString(r.paint.yellow("warning: ") + warning + "\n")
 	}
 }
 

@@ -296,7 +296,7 @@ func TestRunner_Statuses(t *testing.T) {
 			d := program(one())
 			d.Filters = []pipeline.Filter{{ID: "f", Filter: breaks}}
 			return d
-		}, ceap.RunPartial, ceap.Counts{Extracted: 1, Rejected: 1}, "FILTER_ERROR", ""},
+		}, ceap.RunPartial, ceap.Counts{Extracted: 1, Rejected: 1}, `FILTER_ERROR; the first: the filter "f" broke: `, ""},
 		{"the source fails in the middle (I3)", func() *pipeline.Definition { return program(failing) }, ceap.RunFailed, ceap.Counts{Extracted: 1, Failed: 1}, "Query execution failed", ceap.CodeUnavailable},
 		{"the source cannot be read", func() *pipeline.Definition { return program(missing) }, ceap.RunFailed, ceap.Counts{}, "no such table", ceap.CodeInvalid},
 	} {
