@@ -1,10 +1,11 @@
 package cli
 
 import (
-	"fmt"
+	"errors"
 	"strings"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/ceap-platform/ceap"
 	"github.com/ceap-platform/ceap/plugin"
@@ -49,6 +50,41 @@ func noCommand(c *cobra.Command, args []string) error {
 	return err.WithHint("`%s --help` lists the commands", c.CommandPath())
 }
 
+// wrongFlag is the error of a flag that is unknown, or whose value is.
+func wrongFlag(c *cobra.Command, err error) error {
+	wrong := ceap.Errorf(ceap.CodeInvalid, "%w", err).WithHint("`%s --help` lists the flags", c.CommandPath())
+	if invalid, ok := errors.AsType[*pflag.InvalidValueError](err); ok {
+		name := "--" + invalid.GetFlag().Name
+		if cause, ok := errors.AsType[*ceap.Error](err); ok {
+			return ceap.Errorf(ceap.CodeInvalid, "%s: %w", name, cause.Err).WithHint("%s", cause.Hint)
+		}
+		return ceap.Errorf(ceap.CodeInvalid, "%s %q: give %s", name, invalid.GetValue(), valueKind(invalid.GetFlag()))
+	}
+	unknown, ok := errors.AsType[*pflag.NotExistError](err)
+	if !ok {
+		return wrong
+	}
+	var known []string
+	visit := func(f *pflag.Flag) { known = append(known, f.Name) }
+	c.NonInheritedFlags().VisitAll(visit)
+	c.InheritedFlags().VisitAll(visit)
+	if near := plugin.Nearest(unknown.GetSpecifiedName(), known); near != "" && len(unknown.GetSpecifiedName()) > 1 {
+		return wrong.WithHint("did you mean --%s? %s", near, wrong.Hint)
+	}
+	if strings.Contains(c.Use, " CUSTOMER") {
+		return wrong.WithHint("%s; an id that starts with - stands after --", wrong.Hint)
+	}
+	return wrong
+}
+
+// valueKind says which values a flag takes.
+func valueKind(f *pflag.Flag) string {
+	if f.Value.Type() == "int" {
+		return "a whole number"
+	}
+	return "a value of type " + f.Value.Type()
+}
+
 // parent returns a command that only has others beneath it.
 func parent(use, short string, children ...*cobra.Command) *cobra.Command {
 	c := &cobra.Command{Use: use, Short: short, Args: noCommand, RunE: func(c *cobra.Command, args []string) error {
@@ -68,7 +104,7 @@ type dateFlag struct{ date *ceap.Date }
 func (f *dateFlag) Set(text string) error {
 	d, err := ceap.ParseDate(text)
 	if err != nil {
-		return fmt.Errorf("%q is no calendar date; write it like 2026-01-27", text)
+		return ceap.Errorf(ceap.CodeInvalid, "%q is no calendar date", text).WithHint("write it like 2026-01-27")
 	}
 	f.date = &d
 	return nil

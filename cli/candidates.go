@@ -108,7 +108,7 @@ func (s *shell) listCandidates(ctx context.Context, q store.Query) error {
 	t := newTable("CUSTOMER", "SUBJECT", "PROGRAM", "MARKET", "STATUS", ">SCORE", "CHANNELS", "EVENT", "EXPIRES")
 	for i, v := range views.Candidates {
 		c := &page.Candidates[i]
-		t.row(c.CustomerID, v.Subject.String(), c.ProgramID, c.Marketplace, string(c.Meta.Status), scoreText(v.Score),
+		t.row(explain.Readable(c.CustomerID), v.Subject.String(), c.ProgramID, c.Marketplace, string(c.Meta.Status), scoreText(v.Score),
 			channelsText(v.Attributes.ChannelEligibility), stamp(c.EventDate), c.Meta.ExpiresAt.UTC().Format(time.DateOnly))
 	}
 	if err := t.write(s.out); err != nil {
@@ -181,7 +181,7 @@ func (s *shell) candidatesGetCommand() *cobra.Command {
 // candidateTable shows one candidate, a line per fact.
 func candidateTable(c *ceap.Candidate, view *explain.CandidateView) *table {
 	t := newTable("", "")
-	t.row("customer", c.CustomerID)
+	t.row("customer", explain.Readable(c.CustomerID))
 	t.row("subject", view.Subject.String())
 	t.row("program", c.ProgramID+", "+c.Marketplace)
 	t.row("status", string(c.Meta.Status))
@@ -200,7 +200,7 @@ func candidateTable(c *ceap.Candidate, view *explain.CandidateView) *table {
 		t.row("  "+score.ModelID, strings.TrimSpace(text+" "+one.Reason))
 	}
 	for _, extra := range c.Extra {
-		t.row("extra."+extra.Name, extra.Value.String())
+		t.row("extra."+extra.Name, explain.Readable(extra.Value.String()))
 	}
 	t.row("created", stamp(c.Meta.CreatedAt)+" by run "+c.Meta.CreatedRunID)
 	t.row("updated", fmt.Sprintf("%s by run %s, version %d", stamp(c.Meta.UpdatedAt), c.Meta.RunID, c.Meta.Version))

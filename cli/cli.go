@@ -100,9 +100,7 @@ Exit status: 0 done, 1 failed, 2 wrong input, 3 wrong environment, 4 skipped.`,
 	root.SetOut(s.out)
 	root.SetErr(s.errOut)
 	root.SetVersionTemplate("ceap {{.Version}}\n")
-	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
-		return ceap.Errorf(ceap.CodeInvalid, "%w", err).WithHint("`%s --help` lists the flags", c.CommandPath())
-	})
+	root.SetFlagErrorFunc(wrongFlag)
 	flags := root.PersistentFlags()
 	flags.StringVarP(&s.dir, "project", "C", "", "the project's folder, where "+config.FileName+" lies (default: CEAP_DIR, else the working directory)")
 	flags.BoolVar(&s.asJSON, "json", s.asJSON, "write data as JSON, errors too")

@@ -106,7 +106,7 @@ func (s *shell) demoOne(ctx context.Context, a *app.App, planned sample.Run) (de
 	for _, c := range page.Candidates {
 		v := explain.ViewOf(c)
 		run.Best = append(run.Best, v)
-		t.row(c.CustomerID, v.Subject.String(), scoreText(v.Score), channelsText(v.Attributes.ChannelEligibility), stamp(c.EventDate))
+		t.row(explain.Readable(c.CustomerID), v.Subject.String(), scoreText(v.Score), channelsText(v.Attributes.ChannelEligibility), stamp(c.EventDate))
 	}
 	r := newReport(&result, s.paint(s.out))
 	fmt.Fprintf(&r.b, "\n%s\n", r.paint.dim("# "+planned.Why))

@@ -27,6 +27,9 @@ type failure struct {
 // internal error is not.
 func describe(err error) failure {
 	f := failure{Code: ceap.ErrorCode(err)}
+	if errors.Is(err, context.Canceled) {
+		return failure{Code: ceap.CodeCancelled, Message: "stopped before its end"}
+	}
 	if f.Code == ceap.CodeInternal {
 		id := uuid.NewString()
 		f.Reference = id[:8]
@@ -37,8 +40,12 @@ func describe(err error) failure {
 	f.Message = err.Error()
 	var problems ceap.Problems
 	if errors.As(err, &problems) {
+		where, _ := strings.CutSuffix(f.Message, problems.Error()) // such as: connector "orders":
+		if where == f.Message {
+			where = ""
+		}
 		f.Problems = problems.Errors()
-		f.Message = counted(f.Problems)
+		f.Message = where + counted(f.Problems)
 	}
 	if e, ok := errors.AsType[*ceap.Error](err); ok {
 		f.Field = e.Field
@@ -81,7 +88,8 @@ func (s *shell) printError(ctx context.Context, err error) {
 func (f failure) write(w io.Writer, p paint) {
 	var b strings.Builder
 	if len(f.Problems) == 1 {
-		writeProblem(&b, f.Problems[0], "", p)
+		hint := f.Problems[0].Hint
+		writeProblem(&b, ceap.Problem{Message: strings.TrimSuffix(f.Message, "; "+hint), Hint: hint}, "", p)
 		_, _ = io.WriteString(w, b.String())
 		return
 	}

@@ -3,7 +3,10 @@ package cli
 import (
 	"io"
 	"strings"
+	"unicode"
 	"unicode/utf8"
+
+	"github.com/ceap-platform/ceap/internal/explain"
 )
 
 // table is text in columns, aligned once all rows are known. Columns of numbers
@@ -29,8 +32,16 @@ func newTable(head ...string) *table {
 	return t
 }
 
-// row adds a row.
-func (t *table) row(cells ...string) { t.rows = append(t.rows, cells) }
+// row adds a row. A cell that could break the table takes the form of
+// [explain.Readable].
+func (t *table) row(cells ...string) {
+	for i, cell := range cells {
+		if strings.ContainsFunc(cell, unicode.IsControl) {
+			cells[i] = explain.Readable(cell)
+		}
+	}
+	t.rows = append(t.rows, cells)
+}
 
 // empty reports whether the table has no rows.
 func (t *table) empty() bool { return len(t.rows) == 0 }

@@ -63,9 +63,17 @@ func (d *Diagnosis) surroundings(c connector.Check) {
 
 // Doctor looks at a program and what it needs: its document, its sources for the
 // range, where its fields come from, its models, its templates, the store and
-// the disk. It stores nothing. An error means that there is no such program; all
-// else is a check.
+// the disk. It stores nothing. An error means that there is no such program, or
+// that ctx has ended; all else is a check.
 func (a *App) Doctor(ctx context.Context, name, marketplace string, rng *ceap.DateRange) (Diagnosis, error) {
+	d, err := a.diagnose(ctx, name, marketplace, rng)
+	if ctx.Err() != nil { // checks that were stopped say nothing of what they check
+		return Diagnosis{}, ceap.Errorf(ceap.CodeCancelled, "looking at the program: %w", ctx.Err())
+	}
+	return d, err
+}
+
+func (a *App) diagnose(ctx context.Context, name, marketplace string, rng *ceap.DateRange) (Diagnosis, error) {
 	found, err := a.findProgram(ctx, name)
 	if err != nil {
 		return Diagnosis{}, err

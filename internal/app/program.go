@@ -167,7 +167,7 @@ func (a *App) unknownProgram(name string, files []programFile, items []ceap.Prog
 		hints = append(hints, fmt.Sprintf("put a program file into %s, or name one", a.config.Shown(a.config.Programs)))
 	}
 	if len(broken) > 0 {
-		hints = append(hints, "not readable: "+strings.Join(broken, ", "))
+		hints = append(hints, "not readable: "+strings.Join(broken, ", ")+" (`ceap validate` says why)")
 	}
 	err.Hint = strings.Join(hints, "; ")
 	return err

@@ -270,7 +270,11 @@ func (r *Run) goOn() string {
 
 // oneLine returns a message of several lines on one.
 func oneLine(message string) string {
-	return strings.ReplaceAll(message, "\n", "; ")
+	lines := strings.Split(message, "\n")
+	for i, line := range lines {
+		lines[i] = strings.TrimSpace(line)
+	}
+	return strings.Join(lines, "; ")
 }
 
 // absent says that the source had no row of the customer.

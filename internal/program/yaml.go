@@ -3,6 +3,7 @@ package program
 import (
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/goccy/go-yaml"
 	"github.com/goccy/go-yaml/ast"
@@ -61,6 +62,9 @@ func (r *yamlReader) syntax(err error) ceap.Problem {
 		if t := e.GetToken(); t != nil {
 			p.Position = r.place(t)
 		}
+	}
+	if strings.ContainsRune(p.Message, '\t') {
+		p.Message, p.Hint = "not valid YAML: a tab where only spaces may stand", "indent with spaces"
 	}
 	return p
 }
