@@ -94,7 +94,7 @@ func (s *storer) write(ctx context.Context) error {
 	case s.done <- batches:
 		return nil
 	case <-s.ctx.Done():
-		return context.Cause(s.ctx)
+		return context.Cause(s.ctx) //nolint:contextcheck // the account's own context
 	}
 }
 

@@ -81,10 +81,10 @@ func (w *artifactWriter) Close() error {
 		err = closing
 	}
 	if err == nil {
-		err = os.Rename(w.File.Name(), w.final)
+		err = os.Rename(w.Name(), w.final)
 	}
 	if err != nil {
-		_ = os.Remove(w.File.Name())
+		_ = os.Remove(w.Name())
 		return fileError("writing", w.name, err)
 	}
 	return nil
@@ -96,7 +96,7 @@ func (w *artifactWriter) Discard() error {
 		return nil
 	}
 	w.done = true
-	return errors.Join(w.File.Close(), os.Remove(w.File.Name()))
+	return errors.Join(w.File.Close(), os.Remove(w.Name()))
 }
 
 type artifactReader struct {
@@ -104,6 +104,7 @@ type artifactReader struct {
 	size int64
 }
 
+// Size implements [store.ArtifactReader].
 func (r artifactReader) Size() int64 { return r.size }
 
 // Open implements [store.Artifacts].

@@ -27,6 +27,7 @@ func BenchmarkUpsert(b *testing.B) {
 }
 
 func benchUpsert(b *testing.B, kind string) {
+	b.Helper()
 	b.StopTimer()
 	path := filepath.Join(b.TempDir(), "ceap.db")
 	s, err := sqlite.Open(b.Context(), path, sqlite.Default().CacheMB)

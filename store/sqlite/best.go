@@ -96,7 +96,7 @@ func (h heads) Less(i, j int) bool { return bytes.Compare(h[i].rank, h[j].rank) 
 func (h heads) Swap(i, j int)      { h[i], h[j] = h[j], h[i] }
 
 // Push implements [heap.Interface].
-func (h *heads) Push(x any) { *h = append(*h, x.(*head)) } //nolint:errcheck,forcetypeassert // only heads are pushed
+func (h *heads) Push(x any) { *h = append(*h, x.(*head)) } // only heads are pushed
 
 // Pop implements [heap.Interface].
 func (h *heads) Pop() any {
@@ -116,7 +116,8 @@ func (m *merge) close() {
 
 // addList adds the pages of a slot that end behind the cursor.
 func (m *merge) addList(at slot, sc scope) error {
-	rows, err := m.tx.QueryContext(m.ctx, "SELECT id, first FROM ranks INDEXED BY ranks_order WHERE scope = ? AND channel_set = ? AND last > ? ORDER BY first",
+	rows, err := m.tx.QueryContext(m.ctx, //nolint:rowserrcheck // nextPage asks
+		"SELECT id, first FROM ranks INDEXED BY ranks_order WHERE scope = ? AND channel_set = ? AND last > ? ORDER BY first",
 		at.scope, at.set, append([]byte{}, m.after...))
 	if err != nil {
 		return err
@@ -142,7 +143,7 @@ func (m *merge) nextPage(l *list) error {
 // next returns the next open candidate; ok is false after the last.
 func (m *merge) next() (row stored, ok bool, err error) {
 	for len(m.heads) > 0 && !ok {
-		h := heap.Pop(&m.heads).(*head) //nolint:errcheck,forcetypeassert // only heads are pushed
+		h := heap.Pop(&m.heads).(*head) // only heads are pushed
 		if h.open {
 			row, ok = h.row, true
 		} else {

@@ -30,35 +30,32 @@ func (c *candidates) Close(ctx context.Context, key ceap.Key, closing store.Clos
 		if err != nil {
 			return err
 		}
-		at := closing.At.UnixMicro()
-		switch closing.Status {
-		case ceap.StatusDeleted:
-			if row.status == statusOpen {
-				if err := addStale(ctx, tx, row.scope, 1); err != nil {
-					return err
-				}
-			}
-			return s.bury(ctx, tx, row, scope{key.ProgramID, key.Marketplace}, statusDeleted, at)
-		case ceap.StatusSent, ceap.StatusConsumed:
-			status := statusSent
-			if closing.Status == ceap.StatusConsumed {
-				status = statusConsumed
-			}
-			if row.status >= status {
-				return nil
-			}
-			if row.status == statusOpen {
-				if err := addStale(ctx, tx, row.scope, 1); err != nil {
-					return err
-				}
-			}
-			_, err := tx.ExecContext(ctx, `UPDATE candidates SET status = ?, closed_at = ?, closed_channel = ?, version = version + 1,
-				updated_at = MAX(updated_at, ?) WHERE id = ?`, status, at, closing.Channel, at, row.id)
-			return err
-		default:
-			return ceap.Errorf(ceap.CodeInvalid, "a candidate cannot be closed as %q", closing.Status)
-		}
+		return s.closeRow(ctx, tx, row, scope{key.ProgramID, key.Marketplace}, closing)
 	})
+}
+
+// closeRow closes a candidate that is there. Its entry among the ranks is stale
+// from then on.
+func (s *Store) closeRow(ctx context.Context, tx *sql.Tx, row stored, sc scope, closing store.Closing) error {
+	status, ok := map[ceap.Status]int64{ceap.StatusSent: statusSent, ceap.StatusConsumed: statusConsumed, ceap.StatusDeleted: statusDeleted}[closing.Status]
+	if !ok {
+		return ceap.Errorf(ceap.CodeInvalid, "a candidate cannot be closed as %q", closing.Status)
+	}
+	if row.status >= status {
+		return nil
+	}
+	if row.status == statusOpen {
+		if err := addStale(ctx, tx, row.scope, 1); err != nil {
+			return err
+		}
+	}
+	at := closing.At.UnixMicro()
+	if status == statusDeleted {
+		return s.bury(ctx, tx, row, sc, statusDeleted, at)
+	}
+	_, err := tx.ExecContext(ctx, `UPDATE candidates SET status = ?, closed_at = ?, closed_channel = ?, version = version + 1,
+		updated_at = MAX(updated_at, ?) WHERE id = ?`, status, at, closing.Channel, at, row.id)
+	return err
 }
 
 // closedBefore answers for a candidate that is not there: deleting what was

@@ -27,8 +27,9 @@ func (u *upsert) readGroup() error {
 	for i := range u.group {
 		u.group[i].row = -1
 	}
-	done, err := 0, error(nil)
+	done := 0
 	if !u.sparse && u.dense() {
+		var err error
 		if done, err = u.readRange(); err != nil {
 			return err
 		}

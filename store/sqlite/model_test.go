@@ -5,7 +5,6 @@ package sqlite_test
 import (
 	"cmp"
 	"maps"
-	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -41,10 +40,7 @@ type model struct {
 func TestI4_I6_I31_I32_I36_StoreAgreesWithModel(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(rt *rapid.T) {
-		dir, err := os.MkdirTemp(t.TempDir(), "model")
-		if err != nil {
-			rt.Fatal(err)
-		}
+		dir := t.TempDir()
 		s, err := sqlite.Open(t.Context(), filepath.Join(dir, "ceap.db"), 8)
 		if err != nil {
 			rt.Fatal(err)
@@ -158,6 +154,7 @@ func (m *model) write(c ceap.Candidate, opts store.UpsertOptions) (kind ceap.Out
 			return ceap.OutcomeRejected, ceap.ReasonExpired
 		}
 		return m.open(c, opts, closed.Version+1)
+	case ceap.StatusOpen:
 	case ceap.StatusSent, ceap.StatusConsumed:
 		if !later || opts.Now.Before(closed.ClosedAt.Add(opts.ReopenAfter)) {
 			return ceap.OutcomeRejected, ceap.ReasonAlreadyContacted

@@ -92,7 +92,7 @@ func (p *pages) compact(at slot) error {
 		if err != nil || len(ids) < compactPages {
 			return err
 		}
-		if _, err := p.rewrite(at, ids); err != nil {
+		if err := p.rewrite(at, ids); err != nil {
 			return err
 		}
 	}
@@ -105,9 +105,9 @@ func (p *pages) list(query string, args ...any) (ids []int64, err error) {
 	return ids, err
 }
 
-// rewrite replaces pages of a slot by new ones without stale entries, and
-// returns how many entries were stale. Pages that are gone do not matter.
-func (p *pages) rewrite(at slot, ids []int64) (stale int64, err error) {
+// rewrite replaces pages of a slot by new ones without stale entries. Pages that
+// are gone do not matter.
+func (p *pages) rewrite(at slot, ids []int64) error {
 	var all []entry
 	for _, id := range ids {
 		entries, err := readPage(p.ctx, p.tx, id)
@@ -115,25 +115,25 @@ func (p *pages) rewrite(at slot, ids []int64) (stale int64, err error) {
 			continue
 		}
 		if err != nil {
-			return 0, err
+			return err
 		}
 		all = append(all, entries...)
 	}
 	kept, err := p.valid(at, all)
 	if err != nil {
-		return 0, err
+		return err
 	}
-	stale = int64(len(all) - len(kept))
+	stale := int64(len(all) - len(kept))
 	if err := p.write(at, kept); err != nil {
-		return 0, err
+		return err
 	}
 	for _, id := range ids {
 		if _, err := p.tx.ExecContext(p.ctx, "DELETE FROM ranks WHERE id = ?", id); err != nil {
-			return 0, err
+			return err
 		}
 	}
 	_, err = p.tx.ExecContext(p.ctx, "UPDATE scopes SET stale = MAX(stale - ?, 0) WHERE id = ?", stale, at.scope)
-	return stale, err
+	return err
 }
 
 // readPage returns the entries of a page.
@@ -218,8 +218,7 @@ func (s *Store) sweepRanks(ctx context.Context) error {
 		err := s.update(ctx, "rewriting ranks", func(tx *sql.Tx) error {
 			p := newPages(ctx, tx)
 			defer p.close()
-			_, err := p.rewrite(w.slot, w.ids)
-			return err
+			return p.rewrite(w.slot, w.ids)
 		})
 		if err != nil {
 			return err

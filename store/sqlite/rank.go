@@ -32,7 +32,7 @@ func newEntry(score float64, scored bool, eventAt, id, version int64) entry {
 
 // scoreRank turns a score into a number whose order is that of the ranks: higher
 // scores first, unscored last.
-func scoreRank(score float64, scored bool) uint64 {
+func scoreRank(score float64, scored bool) uint64 { //nolint:revive // the score has two parts
 	if !scored {
 		return math.MaxUint64
 	}
@@ -87,7 +87,7 @@ func appendEntries(b []byte, entries []entry) []byte {
 	return b
 }
 
-var errDamagedPage = errors.New("a page of ranks is damaged") //nolint:gochecknoglobals // a sentinel
+var errDamagedPage = errors.New("a page of ranks is damaged")
 
 // parseEntries reads what appendEntries wrote.
 func parseEntries(b []byte, count int) ([]entry, error) {

@@ -214,7 +214,7 @@ func (r *stored) candidate(n *names, now time.Time) (ceap.Candidate, error) {
 }
 
 // errUnknownName says that another process has added names since they were read.
-var errUnknownName = fmt.Errorf("a candidate refers to an unknown name") //nolint:gochecknoglobals // a sentinel
+var errUnknownName = fmt.Errorf("a candidate refers to an unknown name")
 
 func (r *stored) fill(c *ceap.Candidate) error {
 	var b body

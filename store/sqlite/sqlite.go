@@ -99,7 +99,7 @@ func (o opening) Connect(context.Context) (driver.Conn, error) {
 		return nil, fmt.Errorf("the driver opened a %T", conn)
 	}
 	for _, pragma := range o.pragmas() {
-		if _, err := c.Exec("PRAGMA "+pragma, nil); err != nil { //nolint:staticcheck // the context is of no use to a PRAGMA
+		if _, err := c.Exec("PRAGMA "+pragma, nil); err != nil {
 			_ = c.Close()
 			return nil, err
 		}
@@ -133,7 +133,7 @@ func (o opening) pragmas() []string {
 }
 
 func readPragma(c *sqlite3.SQLiteConn, name string) string {
-	rows, err := c.Query("PRAGMA "+name, nil) //nolint:staticcheck // the context is of no use to a PRAGMA
+	rows, err := c.Query("PRAGMA "+name, nil)
 	if err != nil {
 		return err.Error()
 	}

@@ -60,7 +60,7 @@ func (c *candidates) Upsert(ctx context.Context, batch []*ceap.Candidate, opts s
 	u.names = s.names.interner(whole, tx)
 	u.names.dryRun = opts.DryRun
 	defer u.close()
-	if err := u.run(); err != nil {
+	if err := u.run(); err != nil { //nolint:contextcheck // the transaction is whole or nothing; run looks at the caller's context between groups
 		return nil, storeError("storing candidates", s.path, err)
 	}
 	if opts.DryRun {
