@@ -6,6 +6,8 @@ import (
 	"encoding/json"
 	"flag"
 	"os"
+	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -35,6 +37,7 @@ func TestScripts(t *testing.T) {
 			"exits": exits,
 			"json":  jsonValue,
 			"plain": plain,
+			"put":   put,
 		},
 		Setup: func(env *testscript.Env) error {
 			env.Setenv("NO_COLOR", "1")
@@ -105,4 +108,27 @@ func plain(ts *testscript.TestScript, neg bool, args []string) { //nolint:revive
 		ts.Fatalf("usage: plain file copy")
 	}
 	ts.Check(os.WriteFile(ts.MkAbs(args[1]), []byte(masked(ts.ReadFile(args[0]))), 0o600))
+}
+
+// put writes a file of any bytes, from parts as in a Go string; *3:ab stands for
+// ababab: put a.csv 'id,note\n' '*5000000:x' '\n\xe9'.
+func put(ts *testscript.TestScript, neg bool, args []string) { //nolint:revive // the signature of testscript
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: put file part...")
+	}
+	var content strings.Builder
+	for _, part := range args[1:] {
+		times := 1
+		if count, rest, ok := strings.Cut(strings.TrimPrefix(part, "*"), ":"); ok && strings.HasPrefix(part, "*") {
+			n, err := strconv.Atoi(count)
+			ts.Check(err)
+			times, part = n, rest
+		}
+		text, err := strconv.Unquote(`"` + strings.ReplaceAll(part, `"`, `\"`) + `"`)
+		ts.Check(err)
+		content.WriteString(strings.Repeat(text, times))
+	}
+	name := ts.MkAbs(args[0])
+	ts.Check(os.MkdirAll(filepath.Dir(name), 0o750))
+	ts.Check(os.WriteFile(name, []byte(content.String()), 0o600))
 }

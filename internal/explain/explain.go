@@ -257,7 +257,7 @@ func conclude(a *Answer, q Question) {
 		a.Summary += "; " + wishSentence(a.OptOuts)
 	}
 	if known < runs {
-		a.Advice = append(a.Advice, fmt.Sprintf("%d of %s cannot be looked into: see their notes", runs-known, count(runs, "run")))
+		a.Advice = append(a.Advice, fmt.Sprintf("%d of %s cannot be looked into; each says why", runs-known, count(runs, "run")))
 	}
 }
 

@@ -482,7 +482,7 @@ func TestExplainer_Unknown(t *testing.T) {
 			"check that the id is spelled as in the source: capitals, blanks and leading zeros count",
 			"run the program's query for this customer alone, to see which of its conditions leaves the customer out",
 			"ask for more than the last 5 runs, or run the program for a date range that holds the customer's event",
-			"1 of 2 runs cannot be looked into: see their notes",
+			"1 of 2 runs cannot be looked into; each says why",
 		}
 		if diff := cmp.Diff(want, answer.Advice); diff != "" {
 			t.Errorf("advice (-want +got):\n%s", diff)

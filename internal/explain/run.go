@@ -262,7 +262,7 @@ func (r *Run) goOn() string {
 	case ceap.RunCancelled:
 		return fmt.Sprintf("run it again with batchId %q, then ask again", r.BatchID)
 	case ceap.RunFailed:
-		return fmt.Sprintf("mend what it failed of, run it again with batchId %q, then ask again", r.BatchID)
+		return "mend what it failed of, run it again, then ask again"
 	case ceap.RunSucceeded, ceap.RunEmpty, ceap.RunPartial, ceap.RunSkipped:
 	}
 	return afresh
