@@ -11,6 +11,7 @@ import (
 	"github.com/ceap-platform/ceap/filter"
 	"github.com/ceap-platform/ceap/filter/businessrule"
 	"github.com/ceap-platform/ceap/filter/filtertest"
+	"github.com/ceap-platform/ceap/plugin/plugintest"
 )
 
 func TestFilter_Conformance(t *testing.T) {
@@ -45,13 +46,13 @@ func TestFilter_Apply(t *testing.T) {
 		{"delivery date missing", `{"requireDeliveryDate": true}`, bare, businessrule.CodeDeliveryDateMissing, "the row has no deliveryDate"},
 		{"the first rule", own, func() *ceap.Candidate { c := filtertest.Candidate(); c.OrderValue = ceap.Int(3); return c }(), "FIRST", "small orders get no survey: orderValue is 3"},
 		{"the second rule", own, filtertest.Candidate(), "SECOND", `the rule extra.category != 'garden' does not hold: extra.category is "garden"`},
-		{"the third rule", own, filtertest.With(filtertest.Candidate(), "category", ceap.String("toys")), "THIRD", "eventDate is 2026-01-26T12:00:00Z"},
+		{"the third rule", own, plugintest.With(filtertest.Candidate(), "category", ceap.String("toys")), "THIRD", "eventDate is 2026-01-26T12:00:00Z"},
 		{"an expression that errs", own, bare, "", "asking rule FIRST: evaluating \"orderValue >= 20\": orderValue is null"},
 		{"bounds come first", `{"minOrderValue": 50, "rules": [{"expression": "false", "reasonCode": "NEVER"}]}`, filtertest.Candidate(), businessrule.CodeOrderValueLow, ""},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
-			v := filtertest.Apply(t, filtertest.Open(t, businessrule.Plugin(), filtertest.Env(), tc.config), tc.candidate)[0]
+			v := filtertest.Apply(t, plugintest.Open(t, businessrule.Plugin(), filtertest.Env(), tc.config), tc.candidate)[0]
 			words := v.Reason
 			if v.Err != nil {
 				words = v.Err.Error()
@@ -66,7 +67,7 @@ func TestFilter_Apply(t *testing.T) {
 
 func TestFilter_Reads(t *testing.T) {
 	t.Parallel()
-	f := filtertest.Open(t, businessrule.Plugin(), filtertest.Env(), `{"rules": [
+	f := plugintest.Open(t, businessrule.Plugin(), filtertest.Env(), `{"rules": [
 		{"expression": "scores['b'] > 0 && extra.y > 1", "reasonCode": "A"}, {"expression": "scores.a > score", "reasonCode": "B"}]}`)
 	if diff := cmp.Diff([]string{"*", "a", "b"}, f.(filter.ScoreReader).ReadsScores()); diff != "" {
 		t.Error(diff)
@@ -90,7 +91,7 @@ func TestPlugin_explainsProblems(t *testing.T) {
 			`rules[1].expression: it gives a number, not true or false`,
 		},
 	} {
-		got := filtertest.Problems(t, businessrule.Plugin(), config)
+		got := plugintest.Problems(t, businessrule.Plugin(), config)
 		for _, part := range want {
 			if !strings.Contains(got, part) {
 				t.Errorf("the problems of %s do not say %q: %s", config, part, got)
@@ -109,9 +110,9 @@ func TestPlugin_hasBothSpellings(t *testing.T) {
 // BenchmarkFilter_Apply measures a batch of which some candidates are rejected
 // with their values in words.
 func BenchmarkFilter_Apply(b *testing.B) {
-	f := filtertest.Open(b, businessrule.Plugin(), filtertest.Env(),
+	f := plugintest.Open(b, businessrule.Plugin(), filtertest.Env(),
 		`{"rules": [{"expression": "coalesce(orderValue, 0) >= 20 && eligible.email", "reasonCode": "TOO_SMALL"}]}`)
-	batch := filtertest.Candidates(1000)
+	batch := plugintest.Candidates(1000)
 	verdicts := make([]filter.Verdict, len(batch))
 	b.ReportAllocs()
 	for b.Loop() {

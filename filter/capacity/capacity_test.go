@@ -12,6 +12,7 @@ import (
 	"github.com/ceap-platform/ceap/filter"
 	"github.com/ceap-platform/ceap/filter/capacity"
 	"github.com/ceap-platform/ceap/filter/filtertest"
+	"github.com/ceap-platform/ceap/plugin/plugintest"
 )
 
 func TestFilter_Conformance(t *testing.T) {
@@ -29,7 +30,7 @@ func TestFilter_Apply_explains(t *testing.T) {
 		`{"maxPerCustomer": 1}`:                           `not among the best 1 of the customer "CUST-001"`,
 		`{"maxPerGroup": 1, "groupBy": "extra.category"}`: `not among the best 1 of the group "garden"`,
 	} {
-		v := filtertest.Apply(t, filtertest.Open(t, capacity.Plugin(), filtertest.Env(), config), next, best)
+		v := filtertest.Apply(t, plugintest.Open(t, capacity.Plugin(), filtertest.Env(), config), next, best)
 		if v[0].Code != filter.CodeCapacity || v[0].Reason != want || !v[1].Passed() {
 			t.Errorf("%s: verdicts %+v, want the reason %q", config, v, want)
 		}
@@ -38,8 +39,8 @@ func TestFilter_Apply_explains(t *testing.T) {
 
 func TestFilter_Apply_failsClosed(t *testing.T) {
 	t.Parallel()
-	c := filtertest.With(filtertest.Candidate(), "category", ceap.Null())
-	v := filtertest.Apply(t, filtertest.Open(t, capacity.Plugin(), filtertest.Env(), `{"maxPerGroup": 1, "groupBy": "extra.category"}`), c)[0]
+	c := plugintest.With(filtertest.Candidate(), "category", ceap.Null())
+	v := filtertest.Apply(t, plugintest.Open(t, capacity.Plugin(), filtertest.Env(), `{"maxPerGroup": 1, "groupBy": "extra.category"}`), c)[0]
 	if v.Err == nil || !strings.Contains(v.Err.Error(), "it gives null") {
 		t.Errorf("verdict %+v of a candidate without a group", v)
 	}
@@ -47,7 +48,7 @@ func TestFilter_Apply_failsClosed(t *testing.T) {
 
 func TestFilter_ReadsScores(t *testing.T) {
 	t.Parallel()
-	f := filtertest.Open(t, capacity.Plugin(), filtertest.Env(), `{"maxPerRun": 1}`)
+	f := plugintest.Open(t, capacity.Plugin(), filtertest.Env(), `{"maxPerRun": 1}`)
 	if got := f.(filter.ScoreReader).ReadsScores(); len(got) != 1 || got[0] != "*" {
 		t.Errorf("ReadsScores = %v", got)
 	}
@@ -63,7 +64,7 @@ func TestPlugin_explainsProblems(t *testing.T) {
 		`{"maxPerGroup": 1, "groupBy": "extra.a +"}`: "groupBy: syntax error",
 		`{"maxPerGroup": 1, "groupBy": "eventDate"}`: "groupBy: it gives",
 	} {
-		if got := filtertest.Problems(t, capacity.Plugin(), config); !strings.Contains(got, want) {
+		if got := plugintest.Problems(t, capacity.Plugin(), config); !strings.Contains(got, want) {
 			t.Errorf("the problems of %s do not say %q: %s", config, want, got)
 		}
 	}
@@ -124,7 +125,7 @@ func TestFilter_Apply_agreesWithAnOracle(t *testing.T) {
 		}
 		f, err := capacity.New(capacity.Config{
 			MaxPerCustomer: &most[0], MaxPerSubject: &most[1], MaxPerGroup: &most[2], GroupBy: "extra.g", MaxPerRun: &most[3],
-		}, filtertest.AsOf())
+		}, plugintest.AsOf())
 		if err != nil {
 			t.Fatal(err)
 		}

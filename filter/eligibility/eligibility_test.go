@@ -11,6 +11,7 @@ import (
 	"github.com/ceap-platform/ceap/filter"
 	"github.com/ceap-platform/ceap/filter/eligibility"
 	"github.com/ceap-platform/ceap/filter/filtertest"
+	"github.com/ceap-platform/ceap/plugin/plugintest"
 )
 
 func TestFilter_Conformance(t *testing.T) {
@@ -55,7 +56,7 @@ func TestFilter_Apply(t *testing.T) {
 			if tc.change != nil {
 				tc.change(c)
 			}
-			v := filtertest.Apply(t, filtertest.Open(t, eligibility.Plugin(), filtertest.Env(), tc.config), c)[0]
+			v := filtertest.Apply(t, plugintest.Open(t, eligibility.Plugin(), filtertest.Env(), tc.config), c)[0]
 			if v.Code != tc.code || !strings.Contains(v.Reason, tc.reason) || v.Err != nil {
 				t.Errorf("verdict %+v, want code %q and a reason with %q", v, tc.code, tc.reason)
 			}
@@ -71,7 +72,7 @@ func TestPlugin_refusesNamesOfNoChannel(t *testing.T) {
 		`{"requiredChannels": []}`:                 `requiredChannels`,
 		`{"requiredChannelsMode": "some"}`:         `requiredChannelsMode`,
 	} {
-		if got := filtertest.Problems(t, eligibility.Plugin(), config); !strings.Contains(got, want) {
+		if got := plugintest.Problems(t, eligibility.Plugin(), config); !strings.Contains(got, want) {
 			t.Errorf("the problems of %s do not say %q: %s", config, want, got)
 		}
 	}
@@ -112,7 +113,7 @@ func TestI25_WhoPassesIsEligible(t *testing.T) {
 
 func BenchmarkFilter_Apply(b *testing.B) {
 	f := eligibility.New(eligibility.Config{RequiredChannels: []string{"email"}, RequiredChannelsMode: "all"})
-	batch := filtertest.Candidates(1000)
+	batch := plugintest.Candidates(1000)
 	verdicts := make([]filter.Verdict, len(batch))
 	b.ReportAllocs()
 	for b.Loop() {
@@ -124,7 +125,7 @@ func BenchmarkFilter_Apply(b *testing.B) {
 
 func TestFilter_Apply_doesNotAllocate(t *testing.T) {
 	f := eligibility.New(eligibility.Config{RequiredChannels: []string{"email"}, RequiredChannelsMode: "all"})
-	batch := filtertest.Candidates(1000)
+	batch := plugintest.Candidates(1000)
 	verdicts := make([]filter.Verdict, len(batch))
 	if n := testing.AllocsPerRun(10, func() { _ = f.Apply(t.Context(), batch, verdicts) }); n > 2 {
 		t.Errorf("%v allocations for %d candidates", n, len(batch))

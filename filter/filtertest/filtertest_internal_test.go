@@ -3,7 +3,6 @@ package filtertest
 import (
 	"context"
 	"errors"
-	"strings"
 	"sync/atomic"
 	"testing"
 
@@ -35,7 +34,8 @@ func TestChecks_noticeBrokenFilters(t *testing.T) {
 	var calls atomic.Int64
 	pass := filter.Verdict{}
 	no := filter.Verdict{Code: "NO", Reason: "no"}
-	for name, broken := range map[string]filter.Filter{
+	sound := each(func(*ceap.Candidate) filter.Verdict { return pass })
+	suite().CheckItself(t, sound, map[string]filter.Filter{
 		"every verdict is complete": each(func(*ceap.Candidate) filter.Verdict { return filter.Verdict{Code: "no"} }),
 		"stale verdicts are overwritten": filterFunc(func(_ context.Context, batch []*ceap.Candidate, verdicts []filter.Verdict) error {
 			for i, c := range batch {
@@ -91,42 +91,5 @@ func TestChecks_noticeBrokenFilters(t *testing.T) {
 			}
 			return no
 		}),
-	} {
-		found := false
-		for _, c := range checks() {
-			if c.name != name {
-				continue
-			}
-			found = true
-			if err := c.run(t.Context(), broken, Candidates(200)); err == nil {
-				t.Errorf("the check %q does not notice a filter that breaks it", name)
-			}
-		}
-		if !found {
-			t.Errorf("there is no check %q", name)
-		}
-	}
-	for _, c := range checks() {
-		if err := c.run(t.Context(), each(func(*ceap.Candidate) filter.Verdict { return pass }), Candidates(50)); err != nil {
-			t.Errorf("the check %q refuses a sound filter: %v", c.name, err)
-		}
-	}
-}
-
-func TestCandidates_areDifferentAndRepeatable(t *testing.T) {
-	t.Parallel()
-	first, second := Candidates(100), Candidates(100)
-	seen := map[ceap.Key]bool{}
-	for i, c := range first {
-		if c.Key != second[i].Key || !c.EventDate.Equal(second[i].EventDate) {
-			t.Fatalf("candidate %d is once %s and once %s", i, c.Key, second[i].Key)
-		}
-		seen[c.Key] = true
-	}
-	if len(seen) != len(first) {
-		t.Errorf("%d different candidates of %d", len(seen), len(first))
-	}
-	if !strings.HasPrefix(first[0].CustomerID, "CUST-") {
-		t.Errorf("customer %q", first[0].CustomerID)
-	}
+	})
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/ceap-platform/ceap/filter"
 	"github.com/ceap-platform/ceap/filter/filtertest"
 	"github.com/ceap-platform/ceap/filter/optout"
+	"github.com/ceap-platform/ceap/plugin/plugintest"
 )
 
 func at(day int) time.Time { return time.Date(2026, 1, day, 9, 0, 0, 0, time.UTC) }
@@ -24,7 +25,7 @@ func TestFilter_Conformance(t *testing.T) {
 	env := filtertest.Env()
 	env.OptOuts = filtertest.OptOuts{
 		{CustomerID: "CUST-1", At: at(1)},
-		{CustomerID: "CUST-2", ProgramID: filtertest.ProgramID, At: at(2)},
+		{CustomerID: "CUST-2", ProgramID: plugintest.ProgramID, At: at(2)},
 		{CustomerID: "CUST-3", Channel: "email", At: at(3)},
 		{CustomerID: "CUST-3", Channel: "sms", At: at(4)},
 	}
@@ -48,10 +49,10 @@ func TestFilter_Apply(t *testing.T) {
 		{"another customer's", filtertest.OptOuts{{CustomerID: "CUST-0011", At: at(1)}}, filtertest.Candidate(), ""},
 		{"another program's", filtertest.OptOuts{{CustomerID: customer, ProgramID: "video-ratings", At: at(1)}}, filtertest.Candidate(), ""},
 		{"of everything", filtertest.OptOuts{{CustomerID: customer, At: at(20)}}, filtertest.Candidate(), "the customer opted out of every program on 2026-01-20"},
-		{"of the program", filtertest.OptOuts{{CustomerID: customer, ProgramID: filtertest.ProgramID, At: at(20)}}, filtertest.Candidate(), "the customer opted out of the program product-reviews on 2026-01-20"},
+		{"of the program", filtertest.OptOuts{{CustomerID: customer, ProgramID: plugintest.ProgramID, At: at(20)}}, filtertest.Candidate(), "the customer opted out of the program product-reviews on 2026-01-20"},
 		{
 			"the first of several",
-			filtertest.OptOuts{{CustomerID: customer, At: at(20)}, {CustomerID: customer, ProgramID: filtertest.ProgramID, At: at(3)}},
+			filtertest.OptOuts{{CustomerID: customer, At: at(20)}, {CustomerID: customer, ProgramID: plugintest.ProgramID, At: at(3)}},
 			filtertest.Candidate(), "of the program product-reviews on 2026-01-03",
 		},
 		{"of its only channel", filtertest.OptOuts{{CustomerID: customer, Channel: "email", At: at(5)}}, filtertest.Candidate(), "every channel the candidate is eligible for: email of every program on 2026-01-05"},
@@ -59,7 +60,7 @@ func TestFilter_Apply(t *testing.T) {
 		{"of one channel of two", filtertest.OptOuts{{CustomerID: customer, Channel: "email", At: at(5)}}, twoChannels, ""},
 		{
 			"of both channels",
-			filtertest.OptOuts{{CustomerID: customer, Channel: "email", At: at(5)}, {CustomerID: customer, Channel: "push", ProgramID: filtertest.ProgramID, At: at(6)}},
+			filtertest.OptOuts{{CustomerID: customer, Channel: "email", At: at(5)}, {CustomerID: customer, Channel: "push", ProgramID: plugintest.ProgramID, At: at(6)}},
 			twoChannels, "email of every program on 2026-01-05, push of the program product-reviews on 2026-01-06",
 		},
 		{"of another program's channel", filtertest.OptOuts{{CustomerID: customer, Channel: "email", ProgramID: "other", At: at(5)}}, filtertest.Candidate(), ""},
@@ -92,7 +93,7 @@ func (l *lookup) OptOutsOf(_ context.Context, customerIDs []string) (map[string]
 func TestFilter_Apply_asksOncePerBatch(t *testing.T) {
 	t.Parallel()
 	l := &lookup{}
-	filtertest.Apply(t, optout.New(l), filtertest.Candidates(200)...)
+	filtertest.Apply(t, optout.New(l), plugintest.Candidates(200)...)
 	if len(l.asked) != 1 || len(l.asked[0]) != 37 {
 		t.Errorf("%d lookups, the first of %d customers; want one of 37", len(l.asked), len(l.asked[0]))
 	}

@@ -8,6 +8,7 @@ import (
 	"github.com/ceap-platform/ceap/filter"
 	"github.com/ceap-platform/ceap/filter/filtertest"
 	"github.com/ceap-platform/ceap/filter/quality"
+	"github.com/ceap-platform/ceap/plugin/plugintest"
 )
 
 func TestFilter_Conformance(t *testing.T) {
@@ -20,10 +21,10 @@ func TestFilter_Conformance(t *testing.T) {
 
 func TestFilter_Apply(t *testing.T) {
 	t.Parallel()
-	sure := filtertest.With(filtertest.Candidate(), "confidence", ceap.Decimal("0.9"))
-	with := func(name string, v ceap.Value) *ceap.Candidate { return filtertest.With(sure, name, v) }
+	sure := plugintest.With(filtertest.Candidate(), "confidence", ceap.Decimal("0.9"))
+	with := func(name string, v ceap.Value) *ceap.Candidate { return plugintest.With(sure, name, v) }
 	media := func(v ceap.Value) *ceap.Candidate {
-		c := filtertest.With(sure, "confidence", ceap.Int(1))
+		c := plugintest.With(sure, "confidence", ceap.Int(1))
 		c.MediaEligible = v
 		return c
 	}
@@ -37,7 +38,7 @@ func TestFilter_Apply(t *testing.T) {
 		words        string // of the reason or the error
 	}{
 		{"good", ``, sure, "", ""},
-		{"exactly the bounds", ``, filtertest.With(with("quality_score", ceap.Decimal("0.6")), "confidence", ceap.Decimal("0.7")), "", ""},
+		{"exactly the bounds", ``, plugintest.With(with("quality_score", ceap.Decimal("0.6")), "confidence", ceap.Decimal("0.7")), "", ""},
 		{"low", ``, with("quality_score", ceap.Decimal("0.59")), quality.CodeLow, "extra.quality_score is 0.59, below minQualityScore 0.6"},
 		{"missing", ``, with("quality_score", ceap.Null()), quality.CodeMissing, "extra.quality_score has no value"},
 		{"no number", ``, with("quality_score", ceap.Bool(true)), "", "extra.quality_score is boolean, not a number"},
@@ -45,7 +46,7 @@ func TestFilter_Apply(t *testing.T) {
 		{"unknown confidence", ``, filtertest.Candidate(), quality.CodeConfidence, "extra.confidence has no value; select it in the query, or set minConfidence to 0"},
 		{"confidence of no number", ``, with("confidence", ceap.String("x")), "", "extra.confidence is text"},
 		{"confidence is not asked", `{"minConfidence": 0}`, filtertest.Candidate(), "", ""},
-		{"columns of their own", `{"scoreColumn": "q", "confidenceColumn": "c"}`, filtertest.With(with("q", ceap.Int(1)), "c", ceap.Decimal("0.1")), quality.CodeConfidence, "extra.c is 0.1"},
+		{"columns of their own", `{"scoreColumn": "q", "confidenceColumn": "c"}`, plugintest.With(with("q", ceap.Int(1)), "c", ceap.Decimal("0.1")), quality.CodeConfidence, "extra.c is 0.1"},
 		{"a model", `{"scoreModel": "trust"}`, filtertest.Candidate(), "", ""},
 		{"a model's low score", `{"scoreModel": "trust", "minQualityScore": 0.8}`, filtertest.Candidate(), quality.CodeLow, "the score of model trust is 0.75"},
 		{"a model's low confidence", model, filtertest.Candidate(), quality.CodeConfidence, "the confidence of model trust is 0.9, below minConfidence 0.95"},
@@ -58,7 +59,7 @@ func TestFilter_Apply(t *testing.T) {
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
-			v := filtertest.Apply(t, filtertest.Open(t, quality.Plugin(), filtertest.Env(), tc.config), tc.candidate)[0]
+			v := filtertest.Apply(t, plugintest.Open(t, quality.Plugin(), filtertest.Env(), tc.config), tc.candidate)[0]
 			words := v.Reason
 			if v.Err != nil {
 				words = v.Err.Error()
@@ -74,7 +75,7 @@ func TestFilter_Apply(t *testing.T) {
 func TestFilter_ReadsScores(t *testing.T) {
 	t.Parallel()
 	for config, want := range map[string]int{``: 0, `{"scoreModel": "m"}`: 1} {
-		reader, ok := filtertest.Open(t, quality.Plugin(), filtertest.Env(), config).(filter.ScoreReader)
+		reader, ok := plugintest.Open(t, quality.Plugin(), filtertest.Env(), config).(filter.ScoreReader)
 		if !ok || len(reader.ReadsScores()) != want {
 			t.Errorf("%s: %v, %v; want %d models", config, reader, ok, want)
 		}
@@ -88,7 +89,7 @@ func TestPlugin_refusesContradictions(t *testing.T) {
 		`{"scoreModel": "m", "confidenceColumn": "c"}`: "confidenceColumn: the confidence comes with the score",
 		`{"minConfidence": -1}`:                        "minConfidence",
 	} {
-		if got := filtertest.Problems(t, quality.Plugin(), config); !strings.Contains(got, want) {
+		if got := plugintest.Problems(t, quality.Plugin(), config); !strings.Contains(got, want) {
 			t.Errorf("the problems of %s do not say %q: %s", config, want, got)
 		}
 	}

@@ -10,6 +10,7 @@ import (
 	"github.com/ceap-platform/ceap/filter"
 	"github.com/ceap-platform/ceap/filter/filtertest"
 	"github.com/ceap-platform/ceap/filter/trust"
+	"github.com/ceap-platform/ceap/plugin/plugintest"
 )
 
 func TestFilter_Conformance(t *testing.T) {
@@ -22,7 +23,7 @@ func TestFilter_Conformance(t *testing.T) {
 func TestFilter_Apply(t *testing.T) {
 	t.Parallel()
 	with := func(name string, v ceap.Value) *ceap.Candidate {
-		return filtertest.With(filtertest.Candidate(), name, v)
+		return plugintest.With(filtertest.Candidate(), name, v)
 	}
 	bare := filtertest.Candidate()
 	bare.Extra, bare.Scores = nil, nil
@@ -45,7 +46,7 @@ func TestFilter_Apply(t *testing.T) {
 		{"empty text", ``, with("trust_score", ceap.String("")), trust.CodeMissing, "extra.trust_score has no value"},
 		{"no number", ``, with("trust_score", ceap.String("high")), "", "extra.trust_score is text, not a number"},
 		{"another scale", ``, with("trust_score", ceap.Int(85)), "", "extra.trust_score is 85, outside 0..1; scale it in the query"},
-		{"the other spelling", ``, filtertest.With(bare, "trustScore", ceap.Decimal("0.3")), trust.CodeLow, "extra.trustScore is 0.3"},
+		{"the other spelling", ``, plugintest.With(bare, "trustScore", ceap.Decimal("0.3")), trust.CodeLow, "extra.trustScore is 0.3"},
 		{"a column of its own", `{"scoreColumn": "rep"}`, with("rep", ceap.Decimal("0.2")), trust.CodeLow, "extra.rep is 0.2"},
 		{"a column of its own is missing", `{"scoreColumn": "rep"}`, filtertest.Candidate(), trust.CodeMissing, "extra.rep has no value"},
 		{"fraud", ``, with("fraud_score", ceap.Decimal("0.51")), trust.CodeFraud, "extra.fraud_score is 0.51, above 0.5"},
@@ -61,7 +62,7 @@ func TestFilter_Apply(t *testing.T) {
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
-			v := filtertest.Apply(t, filtertest.Open(t, trust.Plugin(), filtertest.Env(), tc.config), tc.candidate)[0]
+			v := filtertest.Apply(t, plugintest.Open(t, trust.Plugin(), filtertest.Env(), tc.config), tc.candidate)[0]
 			words := v.Reason
 			if v.Err != nil {
 				words = v.Err.Error()
@@ -77,7 +78,7 @@ func TestFilter_Apply(t *testing.T) {
 func TestFilter_ReadsScores(t *testing.T) {
 	t.Parallel()
 	for config, want := range map[string][]string{``: nil, `{"scoreModel": "m"}`: {"m"}, `{"scoreColumn": "c"}`: nil} {
-		reader, ok := filtertest.Open(t, trust.Plugin(), filtertest.Env(), config).(filter.ScoreReader)
+		reader, ok := plugintest.Open(t, trust.Plugin(), filtertest.Env(), config).(filter.ScoreReader)
 		if !ok {
 			t.Fatal("the filter does not say which scores it reads")
 		}
@@ -93,7 +94,7 @@ func TestPlugin_refusesContradictions(t *testing.T) {
 		`{"scoreModel": "m", "scoreColumn": "c"}`: "scoreColumn: scoreModel and scoreColumn both say where the trust score is",
 		`{"minTrustScore": 1.5}`:                  "minTrustScore",
 	} {
-		if got := filtertest.Problems(t, trust.Plugin(), config); !strings.Contains(got, want) {
+		if got := plugintest.Problems(t, trust.Plugin(), config); !strings.Contains(got, want) {
 			t.Errorf("the problems of %s do not say %q: %s", config, want, got)
 		}
 	}

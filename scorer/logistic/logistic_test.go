@@ -9,6 +9,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/ceap-platform/ceap"
+	"github.com/ceap-platform/ceap/plugin/plugintest"
 	"github.com/ceap-platform/ceap/scorer"
 	"github.com/ceap-platform/ceap/scorer/logistic"
 	"github.com/ceap-platform/ceap/scorer/scorertest"
@@ -31,9 +32,9 @@ func TestScorer_Conformance(t *testing.T) {
 
 func TestScorer_Score(t *testing.T) {
 	t.Parallel()
-	null := scorertest.With(scorertest.Candidate(), "category", ceap.Null())
+	null := plugintest.With(plugintest.Candidate(), "category", ceap.Null())
 	null.OrderValue = ceap.Null()
-	negative := scorertest.Candidate()
+	negative := plugintest.Candidate()
 	negative.OrderValue = ceap.Int(-5)
 	sigmoid := func(sum float64) float64 { return 1 / (1 + math.Exp(-sum)) }
 	one := func(feature string) string { return `{"features": [{` + feature + `}]}` }
@@ -43,21 +44,21 @@ func TestScorer_Score(t *testing.T) {
 		value        float64
 		err          string
 	}{
-		{"everything", model, scorertest.Candidate(), sigmoid(-1.5 + 0.8*(math.Log1p(29.99)-3)/2 - 0.05*2 + 0.4), ""},
+		{"everything", model, plugintest.Candidate(), sigmoid(-1.5 + 0.8*(math.Log1p(29.99)-3)/2 - 0.05*2 + 0.4), ""},
 		{"missing and null", model, null, sigmoid(-1.5 + 0.8*(0-3)/2 - 0.05*2 + 0.1), ""},
 		{"below min", model, negative, sigmoid(-1.5 + 0.8*(0-3)/2 - 0.05*2 + 0.4), ""},
-		{"nothing added", one(`"expression": "orderValue", "coefficient": 0`), scorertest.Candidate(), 0.5, ""},
-		{"above max", one(`"expression": "orderValue", "coefficient": 1, "max": 2`), scorertest.Candidate(), sigmoid(2), ""},
+		{"nothing added", one(`"expression": "orderValue", "coefficient": 0`), plugintest.Candidate(), 0.5, ""},
+		{"above max", one(`"expression": "orderValue", "coefficient": 1, "max": 2`), plugintest.Candidate(), sigmoid(2), ""},
 		{"null without missing", one(`"name": "value", "expression": "orderValue", "coefficient": 1`), null, 0, "preparing value: orderValue is null; set missing for this feature"},
 		{"no logarithm", one(`"expression": "orderValue", "coefficient": 1, "transform": "log1p"`), negative, 0, "log1p of -5 is no number; set min to 0"},
 		{"an expression that errs", one(`"expression": "orderValue + 1", "coefficient": 1, "missing": 3`), null, 0, "orderValue is null"},
-		{"a huge sum", one(`"expression": "orderValue * 1000", "coefficient": 1`), scorertest.Candidate(), 1, ""},
-		{"a category of numbers", `{"categories": [{"expression": "orderValue > 20", "values": {"true": 2}}]}`, scorertest.Candidate(), sigmoid(2), ""},
-		{"another category", `{"categories": [{"expression": "extra.category", "values": {"books": 2}}]}`, scorertest.Candidate(), 0.5, ""},
+		{"a huge sum", one(`"expression": "orderValue * 1000", "coefficient": 1`), plugintest.Candidate(), 1, ""},
+		{"a category of numbers", `{"categories": [{"expression": "orderValue > 20", "values": {"true": 2}}]}`, plugintest.Candidate(), sigmoid(2), ""},
+		{"another category", `{"categories": [{"expression": "extra.category", "values": {"books": 2}}]}`, plugintest.Candidate(), 0.5, ""},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
-			r := scorertest.Score(t, scorertest.Open(t, logistic.Plugin(), scorertest.Env(), tc.config), tc.candidate)[0]
+			r := scorertest.Score(t, plugintest.Open(t, logistic.Plugin(), scorertest.Env(), tc.config), tc.candidate)[0]
 			if math.Abs(r.Value-tc.value) > 1e-12 || (r.Err != nil) != (tc.err != "") {
 				t.Errorf("result %+v, want %v and the error %q", r, tc.value, tc.err)
 			}
@@ -84,11 +85,11 @@ func TestI26_ScoresAreProbabilitiesThatAddUp(t *testing.T) {
 		config.Categories = []logistic.Category{{
 			Expression: "extra.category", Values: map[string]float64{"garden": number.Draw(t, "garden")}, Other: number.Draw(t, "other"),
 		}}
-		s, err := logistic.New(config, scorertest.AsOf())
+		s, err := logistic.New(config, plugintest.AsOf())
 		if err != nil {
 			t.Fatal(err)
 		}
-		batch := scorertest.Candidates(20)
+		batch := plugintest.Candidates(20)
 		results := make([]scorer.Result, len(batch))
 		if err := s.Score(t.Context(), batch, results); err != nil {
 			t.Fatal(err)
@@ -114,11 +115,11 @@ func TestI26_ScoresAreProbabilitiesThatAddUp(t *testing.T) {
 
 func TestScorer_Explain(t *testing.T) {
 	t.Parallel()
-	s, ok := scorertest.Open(t, logistic.Plugin(), scorertest.Env(), model).(*logistic.Scorer)
+	s, ok := plugintest.Open(t, logistic.Plugin(), scorertest.Env(), model).(*logistic.Scorer)
 	if !ok {
 		t.Fatal("the plug-in opens another type")
 	}
-	contributions, err := s.Explain(scorertest.Candidate())
+	contributions, err := s.Explain(plugintest.Candidate())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -146,15 +147,15 @@ func TestPlugin_explainsProblems(t *testing.T) {
 		`{"categories": [{"expression": "eventDate", "values": {"a": 1}}]}`:                   "categories[0].expression: it gives a timestamp",
 		`{"categories": [{"expression": "extra.a", "values": {}}]}`:                           "categories[0].values",
 	} {
-		if got := scorertest.Problems(t, logistic.Plugin(), config); !strings.Contains(got, want) {
+		if got := plugintest.Problems(t, logistic.Plugin(), config); !strings.Contains(got, want) {
 			t.Errorf("the problems of %s do not say %q: %s", config, want, got)
 		}
 	}
 }
 
 func BenchmarkScorer_Score(b *testing.B) {
-	s := scorertest.Open(b, logistic.Plugin(), scorertest.Env(), model)
-	batch := scorertest.Candidates(1000)
+	s := plugintest.Open(b, logistic.Plugin(), scorertest.Env(), model)
+	batch := plugintest.Candidates(1000)
 	results := make([]scorer.Result, len(batch))
 	b.ReportAllocs()
 	for b.Loop() {

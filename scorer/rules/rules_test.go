@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/ceap-platform/ceap"
+	"github.com/ceap-platform/ceap/plugin/plugintest"
 	"github.com/ceap-platform/ceap/scorer"
 	"github.com/ceap-platform/ceap/scorer/rules"
 	"github.com/ceap-platform/ceap/scorer/scorertest"
@@ -22,7 +23,7 @@ func TestScorer_Conformance(t *testing.T) {
 
 func TestScorer_Score(t *testing.T) {
 	t.Parallel()
-	null := scorertest.Candidate()
+	null := plugintest.Candidate()
 	null.OrderValue = ceap.Null()
 	for _, tc := range []struct {
 		name, config string
@@ -30,21 +31,21 @@ func TestScorer_Score(t *testing.T) {
 		value        float64
 		err          string
 	}{
-		{"an expression", `{"expression": "orderValue * 2"}`, scorertest.Candidate(), 59.98, ""},
+		{"an expression", `{"expression": "orderValue * 2"}`, plugintest.Candidate(), 59.98, ""},
 		{"an expression that errs", `{"expression": "orderValue * 2"}`, null, 0, "orderValue is null"},
-		{"an expression without a finite result", `{"expression": "1 / (orderValue - 29.99)"}`, scorertest.Candidate(), 0, "no finite number"},
-		{"the first case that holds", `{"rules": [{"when": "orderValue > 100", "score": 0.9}, {"when": "orderValue > 20", "score": 0.6}, {"when": "true", "score": 0.1}]}`, scorertest.Candidate(), 0.6, ""},
-		{"no case holds", `{"rules": [{"when": "false", "score": 0.9}]}`, scorertest.Candidate(), 0, "none of the rules holds; set default"},
-		{"no case holds, with a default", `{"rules": [{"when": "false", "score": 0.9}], "default": 0.2}`, scorertest.Candidate(), 0.2, ""},
-		{"a case of zero", `{"rules": [{"when": "true", "score": 0}], "default": 0.2}`, scorertest.Candidate(), 0, ""},
+		{"an expression without a finite result", `{"expression": "1 / (orderValue - 29.99)"}`, plugintest.Candidate(), 0, "no finite number"},
+		{"the first case that holds", `{"rules": [{"when": "orderValue > 100", "score": 0.9}, {"when": "orderValue > 20", "score": 0.6}, {"when": "true", "score": 0.1}]}`, plugintest.Candidate(), 0.6, ""},
+		{"no case holds", `{"rules": [{"when": "false", "score": 0.9}]}`, plugintest.Candidate(), 0, "none of the rules holds; set default"},
+		{"no case holds, with a default", `{"rules": [{"when": "false", "score": 0.9}], "default": 0.2}`, plugintest.Candidate(), 0.2, ""},
+		{"a case of zero", `{"rules": [{"when": "true", "score": 0}], "default": 0.2}`, plugintest.Candidate(), 0, ""},
 		{"a case that errs", `{"rules": [{"when": "true && orderValue > 1", "score": 0.9}], "default": 0.2}`, null, 0, "asking rules[0]: "},
-		{"points", `{"base": 5, "points": [{"when": "orderValue > 20", "points": 10}, {"when": "false", "points": 100}, {"when": "eligible.email", "points": -2.5}]}`, scorertest.Candidate(), 12.5, ""},
+		{"points", `{"base": 5, "points": [{"when": "orderValue > 20", "points": 10}, {"when": "false", "points": 100}, {"when": "eligible.email", "points": -2.5}]}`, plugintest.Candidate(), 12.5, ""},
 		{"points that err", `{"points": [{"when": "true", "points": 1}, {"when": "orderValue > 20", "points": 10}]}`, null, 0, "asking points[1]: "},
 		{"points without end", `{"base": 1e308, "points": [{"when": "true", "points": 1e308}]}`, null, 0, "no finite number"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
-			r := scorertest.Score(t, scorertest.Open(t, rules.Plugin(), scorertest.Env(), tc.config), tc.candidate)[0]
+			r := scorertest.Score(t, plugintest.Open(t, rules.Plugin(), scorertest.Env(), tc.config), tc.candidate)[0]
 			if math.Abs(r.Value-tc.value) > 1e-12 || (r.Err != nil) != (tc.err != "") {
 				t.Errorf("result %+v, want %v and the error %q", r, tc.value, tc.err)
 			}
@@ -62,7 +63,7 @@ func TestScorer_Score_confidence(t *testing.T) {
 		`{"expression": "0.5", "confidence": 0}`:   {Value: 0.5, HasConfidence: true},
 		`{"expression": "0.5", "confidence": 0.9}`: {Value: 0.5, HasConfidence: true, Confidence: 0.9},
 	} {
-		if got := scorertest.Score(t, scorertest.Open(t, rules.Plugin(), scorertest.Env(), config), scorertest.Candidate())[0]; got != want {
+		if got := scorertest.Score(t, plugintest.Open(t, rules.Plugin(), scorertest.Env(), config), plugintest.Candidate())[0]; got != want {
 			t.Errorf("%s: %+v, want %+v", config, got, want)
 		}
 	}
@@ -86,15 +87,15 @@ func TestPlugin_explainsProblems(t *testing.T) {
 		`{"points": [{"when": "true", "points": null}]}`:               "points[0].points",
 		`{"expression": "1", "confidence": 2}`:                         "confidence",
 	} {
-		if got := scorertest.Problems(t, rules.Plugin(), config); !strings.Contains(got, want) {
+		if got := plugintest.Problems(t, rules.Plugin(), config); !strings.Contains(got, want) {
 			t.Errorf("the problems of %s do not say %q: %s", config, want, got)
 		}
 	}
 }
 
 func BenchmarkScorer_Score(b *testing.B) {
-	s := scorertest.Open(b, rules.Plugin(), scorertest.Env(), `{"expression": "0.2 + 0.5 * clamp(coalesce(orderValue, 0) / 100, 0, 1) + (eligible.email ? 0.3 : 0)"}`)
-	batch := scorertest.Candidates(1000)
+	s := plugintest.Open(b, rules.Plugin(), scorertest.Env(), `{"expression": "0.2 + 0.5 * clamp(coalesce(orderValue, 0) / 100, 0, 1) + (eligible.email ? 0.3 : 0)"}`)
+	batch := plugintest.Candidates(1000)
 	results := make([]scorer.Result, len(batch))
 	b.ReportAllocs()
 	for b.Loop() {

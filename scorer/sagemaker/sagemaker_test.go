@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/ceap-platform/ceap/plugin/plugintest"
 	"github.com/ceap-platform/ceap/scorer"
 	"github.com/ceap-platform/ceap/scorer/sagemaker"
 	"github.com/ceap-platform/ceap/scorer/scorertest"
@@ -27,9 +28,9 @@ func TestScorer_Score_saysWhatItNeeds(t *testing.T) {
 			`is the SageMaker endpoint "review-propensity-v3"`, "not in this build", "ceap.yaml", "fallbackScore",
 		},
 	} {
-		batch := scorertest.Candidates(3)
+		batch := plugintest.Candidates(3)
 		results := make([]scorer.Result, len(batch))
-		err := scorertest.Open(t, sagemaker.Plugin(), env, config).Score(t.Context(), batch, results)
+		err := plugintest.Open(t, sagemaker.Plugin(), env, config).Score(t.Context(), batch, results)
 		missing, ok := errors.AsType[*scorer.NotConfigured](err)
 		if !ok {
 			t.Fatalf("Score with %s returned %v", config, err)
@@ -49,10 +50,10 @@ func TestScorer_Score_saysWhatItNeeds(t *testing.T) {
 
 func TestPlugin_namesSettingsOfOtherVersions(t *testing.T) {
 	t.Parallel()
-	if got := scorertest.Problems(t, sagemaker.Plugin(), `{"endpointName": "e", "maxRetries": 3}`); !strings.Contains(got, "maxRetries: is not supported by this version") {
+	if got := plugintest.Problems(t, sagemaker.Plugin(), `{"endpointName": "e", "maxRetries": 3}`); !strings.Contains(got, "maxRetries: is not supported by this version") {
 		t.Error(got)
 	}
-	if got := scorertest.Problems(t, sagemaker.Plugin(), `{"endpointNam": "e"}`); !strings.Contains(got, "endpointName") {
+	if got := plugintest.Problems(t, sagemaker.Plugin(), `{"endpointNam": "e"}`); !strings.Contains(got, "endpointName") {
 		t.Error(got)
 	}
 }

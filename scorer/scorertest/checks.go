@@ -5,216 +5,99 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"reflect"
-	"slices"
-	"sync"
 
 	"github.com/ceap-platform/ceap"
+	"github.com/ceap-platform/ceap/plugin/plugintest"
 	"github.com/ceap-platform/ceap/scorer"
 )
 
 // checks lists the promises of the contract.
-func checks() []check {
-	return []check{
-		{"every result is complete", checkResults},
-		{"stale results are overwritten", checkStale},
-		{"an empty batch is no error", checkEmpty},
-		{"the order of a batch does not matter", checkOrder},
-		{"candidates are scored one by one", checkOneByOne},
-		{"candidates stay as they are", checkUnchanged},
-		{"many may call at once", checkConcurrency},
-		{"a cancelled context invents no score", checkCancelled},
-		{"models score independently", checkIndependence},
+func checks(s scorer.Scorer) []plugintest.Check {
+	a := answers{plugintest.Answers[answer]{
+		Fill:  filler(s),
+		Stale: answer{Result: scorer.Result{Value: -7, Confidence: -7, HasConfidence: true, Err: errors.New("stale")}},
+		Same:  same,
+	}}
+	return []plugintest.Check{
+		{Name: "every result is complete", Run: a.checkComplete},
+		{Name: "stale results are overwritten", Run: a.CheckStale},
+		{Name: "an empty batch is no error", Run: a.CheckEmpty},
+		{Name: "the order of a batch does not matter", Run: a.CheckOrder},
+		{Name: "candidates are scored one by one", Run: a.CheckOneByOne},
+		{Name: "candidates stay as they are", Run: a.CheckUnchanged},
+		{Name: "many may call at once", Run: a.CheckConcurrency},
+		{Name: "a cancelled context invents no score", Run: a.CheckCancelled},
+		{Name: "models score independently", Run: a.checkIndependence},
 	}
 }
 
-// answer is what a model said of a batch: results, or that it is not configured.
+// answer is what a model says of a candidate: a result, or that the model is not
+// configured.
 type answer struct {
-	results []scorer.Result
-	need    string
+	scorer.Result
+	Need string
 }
 
-// score returns what a model that starts from unused results says.
-func score(ctx context.Context, s scorer.Scorer, batch []*ceap.Candidate) (answer, error) {
-	return scoreInto(ctx, s, batch, make([]scorer.Result, len(batch)))
-}
+// answers holds a model against its contract.
+type answers struct{ plugintest.Answers[answer] }
 
-func scoreInto(ctx context.Context, s scorer.Scorer, batch []*ceap.Candidate, results []scorer.Result) (answer, error) {
-	err := s.Score(ctx, batch, results)
-	if missing, ok := errors.AsType[*scorer.NotConfigured](err); ok {
-		if missing.Need == "" {
-			return answer{}, errors.New("the model is not configured but does not say what it needs")
+func filler(s scorer.Scorer) func(context.Context, []*ceap.Candidate, []answer) error {
+	return func(ctx context.Context, batch []*ceap.Candidate, answers []answer) error {
+		results := make([]scorer.Result, len(batch))
+		for i := range answers {
+			results[i] = answers[i].Result
 		}
-		return answer{need: missing.Need}, nil
-	}
-	if err != nil {
-		return answer{}, fmt.Errorf("scoring: %w", err)
-	}
-	return answer{results: results}, nil
-}
-
-func checkResults(ctx context.Context, s scorer.Scorer, batch []*ceap.Candidate) error {
-	a, err := score(ctx, s, batch)
-	if err != nil {
-		return err
-	}
-	finite := func(f float64) bool { return !math.IsNaN(f) && !math.IsInf(f, 0) }
-	for i, r := range a.results {
+		err := s.Score(ctx, batch, results)
+		missing, ok := errors.AsType[*scorer.NotConfigured](err)
 		switch {
-		case r.Err != nil && (r.Value != 0 || r.HasConfidence):
-			err = errors.New("it has a value beside the error")
-		case r.Err == nil && !finite(r.Value):
-			err = errors.New("the value is no finite number")
-		case r.HasConfidence && !(r.Confidence >= 0 && r.Confidence <= 1):
-			err = errors.New("the confidence is outside 0..1")
-		}
-		if err != nil {
-			return fmt.Errorf("result %+v for %s: %w", r, batch[i].Key, err)
-		}
-	}
-	return nil
-}
-
-func checkStale(ctx context.Context, s scorer.Scorer, batch []*ceap.Candidate) error {
-	want, err := score(ctx, s, batch)
-	if err != nil {
-		return err
-	}
-	stale := make([]scorer.Result, len(batch))
-	for i := range stale {
-		stale[i] = scorer.Result{Value: -7, Confidence: -7, HasConfidence: true, Err: errors.New("stale")}
-	}
-	got, err := scoreInto(ctx, s, batch, stale)
-	if err != nil {
-		return err
-	}
-	return same(batch, want, got)
-}
-
-func checkEmpty(ctx context.Context, s scorer.Scorer, _ []*ceap.Candidate) error {
-	_, err := score(ctx, s, nil)
-	return err
-}
-
-func checkOrder(ctx context.Context, s scorer.Scorer, batch []*ceap.Candidate) error {
-	want, err := score(ctx, s, batch)
-	if err != nil {
-		return err
-	}
-	reversed := slices.Clone(batch)
-	slices.Reverse(reversed)
-	got, err := score(ctx, s, reversed)
-	if err != nil {
-		return err
-	}
-	slices.Reverse(got.results)
-	return same(batch, want, got)
-}
-
-func checkOneByOne(ctx context.Context, s scorer.Scorer, batch []*ceap.Candidate) error {
-	want, err := score(ctx, s, batch)
-	if err != nil {
-		return err
-	}
-	var got answer
-	for i := range batch {
-		one, err := score(ctx, s, batch[i:i+1])
-		if err != nil {
-			return fmt.Errorf("scoring %s alone: %w", batch[i].Key, err)
-		}
-		got.need, got.results = one.need, append(got.results, one.results...)
-	}
-	return same(batch, want, got)
-}
-
-func checkUnchanged(ctx context.Context, s scorer.Scorer, batch []*ceap.Candidate) error {
-	before := clone(batch)
-	if _, err := score(ctx, s, batch); err != nil {
-		return err
-	}
-	for i := range batch {
-		if !reflect.DeepEqual(before[i], batch[i]) {
-			return fmt.Errorf("the candidate %s was changed from\n%+v to\n%+v", before[i].Key, before[i], batch[i])
-		}
-	}
-	return nil
-}
-
-func checkConcurrency(ctx context.Context, s scorer.Scorer, batch []*ceap.Candidate) error {
-	want, err := score(ctx, s, batch)
-	if err != nil {
-		return err
-	}
-	var group sync.WaitGroup
-	errs := make([]error, 4)
-	for i := range errs {
-		group.Go(func() {
-			for range 5 {
-				got, err := score(ctx, s, batch)
-				if err == nil {
-					err = same(batch, want, got)
-				}
-				errs[i] = errors.Join(errs[i], err)
+		case ok && missing.Need == "":
+			return errors.New("the model is not configured but does not say what it needs")
+		case ok:
+			for i := range answers {
+				answers[i] = answer{Need: missing.Need}
 			}
-		})
+		case err != nil:
+			return fmt.Errorf("scoring: %w", err)
+		default:
+			for i := range answers {
+				answers[i] = answer{Result: results[i]}
+			}
+		}
+		return nil
 	}
-	group.Wait()
-	return errors.Join(errs...)
 }
 
-// checkCancelled allows a model that needs nothing from outside to go on.
-func checkCancelled(ctx context.Context, s scorer.Scorer, batch []*ceap.Candidate) error {
-	want, err := score(ctx, s, batch)
+func same(a, b answer) bool {
+	return a.Need == b.Need && a.Value == b.Value && a.Confidence == b.Confidence &&
+		a.HasConfidence == b.HasConfidence && plugintest.SameError(a.Err, b.Err)
+}
+
+func (a answers) checkComplete(ctx context.Context, batch []*ceap.Candidate) error {
+	found, err := a.Of(ctx, batch)
 	if err != nil {
 		return err
 	}
-	cancelled, cancel := context.WithCancel(ctx)
-	cancel()
-	got, err := score(cancelled, s, batch)
-	if err == nil {
-		return same(batch, want, got)
+	for i := range found {
+		if err := complete(found[i].Result); err != nil {
+			return fmt.Errorf("result %+v for %s: %w", found[i].Result, batch[i].Key, err)
+		}
 	}
-	if !errors.Is(err, context.Canceled) && ceap.ErrorCode(err) != ceap.CodeCancelled {
-		return fmt.Errorf("the error does not say that the context was cancelled: %w", err)
+	return nil
+}
+
+func complete(r scorer.Result) error {
+	switch {
+	case r.Err != nil && (r.Value != 0 || r.HasConfidence):
+		return errors.New("it has a value beside the error")
+	case r.Err == nil && (math.IsNaN(r.Value) || math.IsInf(r.Value, 0)):
+		return errors.New("the value is no finite number")
+	case r.HasConfidence && !(r.Confidence >= 0 && r.Confidence <= 1):
+		return errors.New("the confidence is outside 0..1")
 	}
 	return nil
 }
 
 // checkIndependence takes away what other models said (I26).
-func checkIndependence(ctx context.Context, s scorer.Scorer, batch []*ceap.Candidate) error {
-	want, err := score(ctx, s, batch)
-	if err != nil {
-		return err
-	}
-	without := clone(batch)
-	for _, c := range without {
-		c.Score, c.Scored, c.Scores = 0, false, nil
-	}
-	got, err := score(ctx, s, without)
-	if err != nil {
-		return err
-	}
-	return same(batch, want, got)
-}
-
-// same returns an error for the first two results that differ.
-func same(batch []*ceap.Candidate, want, got answer) error {
-	if want.need != got.need || len(want.results) != len(got.results) {
-		return fmt.Errorf("the model answers once %d results and %q, and once %d results and %q",
-			len(want.results), want.need, len(got.results), got.need)
-	}
-	for i, w := range want.results {
-		g := got.results[i]
-		if w.Value != g.Value || w.Confidence != g.Confidence || w.HasConfidence != g.HasConfidence || text(w.Err) != text(g.Err) {
-			return fmt.Errorf("the result for %s is once %+v and once %+v", batch[i].Key, w, g)
-		}
-	}
-	return nil
-}
-
-func text(err error) string {
-	if err == nil {
-		return ""
-	}
-	return err.Error()
+func (a answers) checkIndependence(ctx context.Context, batch []*ceap.Candidate) error {
+	return a.CheckScores(ctx, batch, nil)
 }

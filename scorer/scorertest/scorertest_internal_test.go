@@ -34,7 +34,7 @@ func TestChecks_noticeBrokenModels(t *testing.T) {
 	t.Parallel()
 	var calls atomic.Int64
 	sound := each(func(_ int, c *ceap.Candidate) float64 { n, _ := c.OrderValue.Number(); return n })
-	for name, broken := range map[string]scorer.Scorer{
+	suite().CheckItself(t, sound, map[string]scorer.Scorer{
 		"every result is complete": each(func(int, *ceap.Candidate) float64 { return math.NaN() }),
 		"stale results are overwritten": scorerFunc(func(_ context.Context, batch []*ceap.Candidate, results []scorer.Result) error {
 			for i := range batch {
@@ -67,24 +67,5 @@ func TestChecks_noticeBrokenModels(t *testing.T) {
 			return nil
 		}),
 		"models score independently": each(func(_ int, c *ceap.Candidate) float64 { return c.Score }),
-	} {
-		found := false
-		for _, c := range checks() {
-			if c.name != name {
-				continue
-			}
-			found = true
-			if err := c.run(t.Context(), broken, Candidates(200)); err == nil {
-				t.Errorf("the check %q does not notice a model that breaks it", name)
-			}
-		}
-		if !found {
-			t.Errorf("there is no check %q", name)
-		}
-	}
-	for _, c := range checks() {
-		if err := c.run(t.Context(), sound, Candidates(50)); err != nil {
-			t.Errorf("the check %q refuses a sound model: %v", c.name, err)
-		}
-	}
+	})
 }

@@ -4,6 +4,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/ceap-platform/ceap/plugin/plugintest"
 	"github.com/ceap-platform/ceap/scorer"
 	"github.com/ceap-platform/ceap/scorer/scorertest"
 	"github.com/ceap-platform/ceap/scorer/static"
@@ -21,7 +22,7 @@ func TestScorer_Score(t *testing.T) {
 		`{"value": 0.7}`:                   {Value: 0.7},
 		`{"value": 85, "confidence": 0.4}`: {Value: 85, Confidence: 0.4, HasConfidence: true},
 	} {
-		for _, got := range scorertest.Score(t, scorertest.Open(t, static.Plugin(), scorertest.Env(), config), scorertest.Candidates(3)...) {
+		for _, got := range scorertest.Score(t, plugintest.Open(t, static.Plugin(), scorertest.Env(), config), plugintest.Candidates(3)...) {
 			if got != want {
 				t.Errorf("%s: %+v, want %+v", config, got, want)
 			}
@@ -32,7 +33,7 @@ func TestScorer_Score(t *testing.T) {
 func TestPlugin_needsAValue(t *testing.T) {
 	t.Parallel()
 	for _, config := range []string{`{}`, ``, `{"value": "high"}`, `{"value": 0.5, "confidence": 1.1}`} {
-		if got := scorertest.Problems(t, static.Plugin(), config); !strings.Contains(got, "value") && !strings.Contains(got, "confidence") {
+		if got := plugintest.Problems(t, static.Plugin(), config); !strings.Contains(got, "value") && !strings.Contains(got, "confidence") {
 			t.Errorf("the problems of %s: %s", config, got)
 		}
 	}

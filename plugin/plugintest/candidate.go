@@ -1,15 +1,16 @@
-package scorertest
+package plugintest
 
 import (
 	"fmt"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/ceap-platform/ceap"
 )
 
-// ProgramID is the program of the suite's candidates.
+// ProgramID is the program of the suites' candidates.
 const ProgramID = "product-reviews"
 
 // Candidate returns a candidate with everything a row can say. Tests change
@@ -36,15 +37,10 @@ func Candidate() *ceap.Candidate {
 
 // With returns a copy of the candidate that has the extra attribute.
 func With(c *ceap.Candidate, name string, value ceap.Value) *ceap.Candidate {
-	d := clone([]*ceap.Candidate{c})[0]
+	d := Clone([]*ceap.Candidate{c})[0]
 	d.Extra = slices.DeleteFunc(d.Extra, func(a ceap.Attribute) bool { return a.Name == name })
 	d.Extra = append(d.Extra, ceap.Attribute{Name: name, Value: value})
-	slices.SortFunc(d.Extra, func(a, b ceap.Attribute) int {
-		if a.Name < b.Name {
-			return -1
-		}
-		return 1
-	})
+	slices.SortFunc(d.Extra, func(a, b ceap.Attribute) int { return strings.Compare(a.Name, b.Name) })
 	return d
 }
 
@@ -116,8 +112,8 @@ func number(rng *rand.Rand, most float64) ceap.Value {
 
 func pick[T any](rng *rand.Rand, of ...T) T { return of[rng.IntN(len(of))] }
 
-// clone copies candidates with all they refer to.
-func clone(batch []*ceap.Candidate) []*ceap.Candidate {
+// Clone copies candidates with all they refer to.
+func Clone(batch []*ceap.Candidate) []*ceap.Candidate {
 	copies := make([]*ceap.Candidate, len(batch))
 	for i, c := range batch {
 		d := *c
