@@ -30,6 +30,18 @@ type Verdict struct {
 // Passed reports whether the candidate may go on.
 func (v Verdict) Passed() bool { return v.Code == "" && v.Err == nil }
 
+// ApplyEach sets the verdicts of a batch for a filter that judges each candidate
+// by itself and asks nobody. A context that has ended is returned as an error.
+func ApplyEach(ctx context.Context, batch []*ceap.Candidate, verdicts []Verdict, judge func(*ceap.Candidate) Verdict) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	for i, c := range batch {
+		verdicts[i] = judge(c)
+	}
+	return nil
+}
+
 // ScoreReader is the optional ability of a filter to say which scores it reads.
 // Scoring happens before the first filter that reads one (D55).
 type ScoreReader interface {

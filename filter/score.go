@@ -9,9 +9,34 @@ import (
 // ScoreSource says where a filter finds a score of a candidate: in what a model
 // said of it, or in an extra column.
 type ScoreSource struct {
-	Model   string   // the id of the model; "" means a column
-	Columns []string // the names the column may have; the first that the row has counts
+	model   string   // the id of the model; "" means a column
+	columns []string // the names the column may have; the first that the row has counts
+	missing string   // the words for a candidate without a score
 }
+
+// NewScoreSource returns the source of a score, such as the "trust" score, for a
+// filter with the parameters scoreModel and scoreColumn, given here; only one of
+// them is set. Without either the score is in the column trust_score or
+// trustScore.
+func NewScoreSource(score, model, column string) ScoreSource {
+	switch {
+	case model != "":
+		return ScoreSource{model: model, missing: fmt.Sprintf("model %s gave no score, and a %s score is required", model, score)}
+	case column != "":
+		return ScoreSource{
+			columns: []string{column},
+			missing: fmt.Sprintf("extra.%s has no value; select it in the query, or set scoreModel", column),
+		}
+	default:
+		return ScoreSource{
+			columns: []string{score + "_score", score + "Score"},
+			missing: fmt.Sprintf("extra.%s_score has no value; select it in the query, or set scoreModel or scoreColumn", score),
+		}
+	}
+}
+
+// Missing returns the words for a candidate without a score, with what to do.
+func (s ScoreSource) Missing() string { return s.missing }
 
 // ScoreReading is a score as a filter found it.
 type ScoreReading struct {
@@ -24,26 +49,26 @@ type ScoreReading struct {
 
 // ReadsScores returns the model's id, if there is one (D55).
 func (s ScoreSource) ReadsScores() []string {
-	if s.Model == "" {
+	if s.model == "" {
 		return nil
 	}
-	return []string{s.Model}
+	return []string{s.model}
 }
 
 // Read returns the candidate's score. It returns an error for a value that is no
 // number from 0 to 1: it cannot be compared with a bound.
 func (s ScoreSource) Read(c *ceap.Candidate) (ScoreReading, error) {
-	if s.Model != "" {
+	if s.model != "" {
 		return s.readModel(c), nil
 	}
-	return ReadColumn(c, s.Columns...)
+	return ReadColumn(c, s.columns...)
 }
 
 func (s ScoreSource) readModel(c *ceap.Candidate) ScoreReading {
-	reading := ScoreReading{Name: "the score of model " + s.Model}
+	reading := ScoreReading{Name: "the score of model " + s.model}
 	for i := range c.Scores {
 		score := &c.Scores[i]
-		if score.ModelID == s.Model && score.State != ceap.ScoreUnscored {
+		if score.ModelID == s.model && score.State != ceap.ScoreUnscored {
 			reading.Found, reading.Value = true, score.Value
 			reading.Confidence, reading.HasConfidence = score.Confidence, score.HasConfidence
 			break

@@ -104,15 +104,14 @@ func (f *Filter) ReadsExtra() []string {
 // Apply judges the candidates. An expression that cannot be evaluated for a
 // candidate is the error of its verdict (D54).
 func (f *Filter) Apply(ctx context.Context, batch []*ceap.Candidate, verdicts []filter.Verdict) error {
-	if err := ctx.Err(); err != nil {
-		return err
+	return filter.ApplyEach(ctx, batch, verdicts, f.judge)
+}
+
+func (f *Filter) judge(c *ceap.Candidate) filter.Verdict {
+	if v := f.judgeBounds(c); !v.Passed() {
+		return v
 	}
-	for i, c := range batch {
-		if verdicts[i] = f.judgeBounds(c); verdicts[i].Passed() {
-			verdicts[i] = f.judgeRules(c)
-		}
-	}
-	return nil
+	return f.judgeRules(c)
 }
 
 func (f *Filter) judgeBounds(c *ceap.Candidate) filter.Verdict {

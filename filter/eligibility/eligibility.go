@@ -87,13 +87,7 @@ func New(config Config) *Filter {
 
 // Apply judges the candidates.
 func (f *Filter) Apply(ctx context.Context, batch []*ceap.Candidate, verdicts []filter.Verdict) error {
-	if err := ctx.Err(); err != nil {
-		return err
-	}
-	for i, c := range batch {
-		verdicts[i] = f.judge(c)
-	}
-	return nil
+	return filter.ApplyEach(ctx, batch, verdicts, f.judge)
 }
 
 func (f *Filter) judge(c *ceap.Candidate) filter.Verdict {

@@ -56,7 +56,6 @@ type Filter struct {
 	config       Config
 	source       filter.ScoreSource
 	confidence   string // the column of the confidence
-	missing      string // the words for a candidate without a score
 	noConfidence string // the words for a score without a confidence
 }
 
@@ -67,22 +66,16 @@ var (
 
 // New returns the filter.
 func New(config Config) *Filter {
-	f := &Filter{config: config, confidence: config.ConfidenceColumn}
+	f := &Filter{
+		config: config, confidence: config.ConfidenceColumn,
+		source: filter.NewScoreSource("quality", config.ScoreModel, config.ScoreColumn),
+	}
 	if f.confidence == "" {
 		f.confidence = "confidence"
 	}
-	switch {
-	case config.ScoreModel != "":
-		f.source.Model = config.ScoreModel
-		f.missing = fmt.Sprintf("model %s gave no score, and a quality score is required", config.ScoreModel)
+	if config.ScoreModel != "" {
 		f.noConfidence = fmt.Sprintf("model %s gave no confidence; set minConfidence to 0 to ask for none", config.ScoreModel)
 		return f
-	case config.ScoreColumn != "":
-		f.source.Columns = []string{config.ScoreColumn}
-		f.missing = fmt.Sprintf("extra.%s has no value; select it in the query, or set scoreModel", config.ScoreColumn)
-	default:
-		f.source.Columns = []string{"quality_score", "qualityScore"}
-		f.missing = "extra.quality_score has no value; select it in the query, or set scoreModel or scoreColumn"
 	}
 	f.noConfidence = fmt.Sprintf("extra.%s has no value; select it in the query, or set minConfidence to 0 to ask for none", f.confidence)
 	return f
@@ -93,13 +86,7 @@ func (f *Filter) ReadsScores() []string { return f.source.ReadsScores() }
 
 // Apply judges the candidates.
 func (f *Filter) Apply(ctx context.Context, batch []*ceap.Candidate, verdicts []filter.Verdict) error {
-	if err := ctx.Err(); err != nil {
-		return err
-	}
-	for i, c := range batch {
-		verdicts[i] = f.judge(c)
-	}
-	return nil
+	return filter.ApplyEach(ctx, batch, verdicts, f.judge)
 }
 
 func (f *Filter) judge(c *ceap.Candidate) filter.Verdict {
@@ -108,7 +95,7 @@ func (f *Filter) judge(c *ceap.Candidate) filter.Verdict {
 	case err != nil:
 		return filter.Verdict{Err: fmt.Errorf("reading the quality score: %w", err)}
 	case !quality.Found:
-		return filter.Verdict{Code: CodeMissing, Reason: f.missing}
+		return filter.Verdict{Code: CodeMissing, Reason: f.source.Missing()}
 	case quality.Value < f.config.MinQualityScore:
 		return filter.Verdict{Code: CodeLow, Reason: fmt.Sprintf("%s is %s, below minQualityScore %s",
 			quality.Name, filter.FormatScore(quality.Value), filter.FormatScore(f.config.MinQualityScore))}
@@ -130,8 +117,8 @@ func (f *Filter) judgeConfidence(c *ceap.Candidate, quality filter.ScoreReading)
 	if f.config.MinConfidence == 0 {
 		return filter.Verdict{}
 	}
-	confidence, known, name := quality.Confidence, quality.HasConfidence, "the confidence of model "+f.source.Model
-	if f.source.Model == "" {
+	confidence, known, name := quality.Confidence, quality.HasConfidence, "the confidence of model "+f.config.ScoreModel
+	if f.config.ScoreModel == "" {
 		column, err := filter.ReadColumn(c, f.confidence)
 		if err != nil {
 			return filter.Verdict{Err: fmt.Errorf("reading the confidence: %w", err)}

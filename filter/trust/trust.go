@@ -49,9 +49,8 @@ func Plugin() plugin.Of[filter.Filter] {
 
 // Filter rejects candidates that are trusted too little.
 type Filter struct {
-	config  Config
-	source  filter.ScoreSource
-	missing string // the words for a candidate without a score
+	config Config
+	source filter.ScoreSource
 }
 
 var (
@@ -61,19 +60,7 @@ var (
 
 // New returns the filter.
 func New(config Config) *Filter {
-	f := &Filter{config: config}
-	switch {
-	case config.ScoreModel != "":
-		f.source.Model = config.ScoreModel
-		f.missing = fmt.Sprintf("model %s gave no score, and a trust score is required", config.ScoreModel)
-	case config.ScoreColumn != "":
-		f.source.Columns = []string{config.ScoreColumn}
-		f.missing = fmt.Sprintf("extra.%s has no value; select it in the query, or set scoreModel", config.ScoreColumn)
-	default:
-		f.source.Columns = []string{"trust_score", "trustScore"}
-		f.missing = "extra.trust_score has no value; select it in the query, or set scoreModel or scoreColumn"
-	}
-	return f
+	return &Filter{config: config, source: filter.NewScoreSource("trust", config.ScoreModel, config.ScoreColumn)}
 }
 
 // ReadsScores returns the model whose score is the trust score, if one is set.
@@ -81,13 +68,7 @@ func (f *Filter) ReadsScores() []string { return f.source.ReadsScores() }
 
 // Apply judges the candidates.
 func (f *Filter) Apply(ctx context.Context, batch []*ceap.Candidate, verdicts []filter.Verdict) error {
-	if err := ctx.Err(); err != nil {
-		return err
-	}
-	for i, c := range batch {
-		verdicts[i] = f.judge(c)
-	}
-	return nil
+	return filter.ApplyEach(ctx, batch, verdicts, f.judge)
 }
 
 func (f *Filter) judge(c *ceap.Candidate) filter.Verdict {
@@ -96,7 +77,7 @@ func (f *Filter) judge(c *ceap.Candidate) filter.Verdict {
 	case err != nil:
 		return filter.Verdict{Err: fmt.Errorf("reading the trust score: %w", err)}
 	case !trust.Found:
-		return filter.Verdict{Code: CodeMissing, Reason: f.missing}
+		return filter.Verdict{Code: CodeMissing, Reason: f.source.Missing()}
 	case trust.Value < f.config.MinTrustScore:
 		return filter.Verdict{Code: CodeLow, Reason: fmt.Sprintf("%s is %s, below minTrustScore %s",
 			trust.Name, filter.FormatScore(trust.Value), filter.FormatScore(f.config.MinTrustScore))}
