@@ -8,7 +8,6 @@ package businessrule
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -59,21 +58,13 @@ func Plugin() plugin.Of[filter.Filter] {
 // [ceap.Problems] that names what is wrong with the expressions.
 func New(config Config, now time.Time) (*Filter, error) {
 	f := &Filter{config: config, now: now}
-	var problems ceap.Problems
+	c := expression.Compiler{Now: now}
 	for i, r := range config.Rules {
-		program, err := expression.Compile(r.Expression, expression.Condition, now)
-		if err != nil {
-			fault, ok := errors.AsType[*expression.Error](err)
-			if !ok {
-				return nil, fmt.Errorf("compiling rules[%d]: %w", i, err)
-			}
-			problems = append(problems, fault.Problems(plugin.PathIndex("rules", i)+".expression")...)
-			continue
-		}
+		program := c.Compile(plugin.PathIndex("rules", i)+".expression", r.Expression, expression.Condition)
 		f.rules = append(f.rules, rule{program: program, code: r.ReasonCode, reason: r.Reason})
 	}
-	if len(problems) > 0 {
-		return nil, problems
+	if err := c.Err(); err != nil {
+		return nil, err
 	}
 	return f, nil
 }

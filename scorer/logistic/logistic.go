@@ -7,7 +7,6 @@ package logistic
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"math"
 	"time"
@@ -51,38 +50,17 @@ var _ scorer.Scorer = (*Scorer)(nil)
 // [ceap.Problems] that names what is wrong with the expressions.
 func New(config Config, now time.Time) (*Scorer, error) {
 	s := &Scorer{config: config}
-	var problems ceap.Problems
-	compile := func(path, source string, kind expression.Kind) (*expression.Program, error) {
-		program, err := expression.Compile(source, kind, now)
-		if fault, ok := errors.AsType[*expression.Error](err); ok {
-			problems = append(problems, fault.Problems(path)...)
-			return nil, nil
-		}
-		if err == nil && len(program.ReadsScores()) > 0 {
-			// I26: models score independently.
-			problems = append(problems, ceap.Problem{
-				Path: path, Message: "a model cannot read score or scores: models score independently of one another",
-				Hint: "combine models by their weight",
-			})
-		}
-		return program, err
-	}
+	c := expression.Compiler{Now: now}
 	for i, f := range config.Features {
-		program, err := compile(plugin.PathIndex("features", i)+".expression", f.Expression, expression.Number)
-		if err != nil {
-			return nil, err
-		}
+		program := c.CompileForModel(plugin.PathIndex("features", i)+".expression", f.Expression, expression.Number)
 		s.terms = append(s.terms, featureTerm(f, program))
 	}
 	for i, category := range config.Categories {
-		program, err := compile(plugin.PathIndex("categories", i)+".expression", category.Expression, expression.Label)
-		if err != nil {
-			return nil, err
-		}
+		program := c.CompileForModel(plugin.PathIndex("categories", i)+".expression", category.Expression, expression.Label)
 		s.terms = append(s.terms, categoryTerm(category, program))
 	}
-	if len(problems) > 0 {
-		return nil, problems
+	if err := c.Err(); err != nil {
+		return nil, err
 	}
 	return s, nil
 }

@@ -7,7 +7,6 @@ package rules
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"math"
 	"time"
@@ -47,50 +46,20 @@ var _ scorer.Scorer = (*Scorer)(nil)
 // [ceap.Problems] that names what is wrong with the expressions.
 func New(config Config, now time.Time) (*Scorer, error) {
 	s := &Scorer{base: config.Base, defaultTo: config.Default, confidence: config.Confidence}
-	c := compiler{now: now}
+	c := expression.Compiler{Now: now}
 	if config.Expression != "" {
-		s.number = c.compile("expression", config.Expression, expression.Number)
+		s.number = c.CompileForModel("expression", config.Expression, expression.Number)
 	}
 	for i, r := range config.Rules {
-		s.cases = append(s.cases, entry{c.compile(plugin.PathIndex("rules", i)+".when", r.When, expression.Condition), value(r.Score)})
+		s.cases = append(s.cases, entry{c.CompileForModel(plugin.PathIndex("rules", i)+".when", r.When, expression.Condition), value(r.Score)})
 	}
 	for i, p := range config.Points {
-		s.points = append(s.points, entry{c.compile(plugin.PathIndex("points", i)+".when", p.When, expression.Condition), value(p.Points)})
+		s.points = append(s.points, entry{c.CompileForModel(plugin.PathIndex("points", i)+".when", p.When, expression.Condition), value(p.Points)})
 	}
-	if c.err != nil {
-		return nil, c.err
-	}
-	if len(c.problems) > 0 {
-		return nil, c.problems
+	if err := c.Err(); err != nil {
+		return nil, err
 	}
 	return s, nil
-}
-
-// compiler compiles expressions and collects what is wrong with them.
-type compiler struct {
-	now      time.Time
-	problems ceap.Problems
-	err      error
-}
-
-func (c *compiler) compile(path, source string, kind expression.Kind) *expression.Program {
-	program, err := expression.Compile(source, kind, c.now)
-	if fault, ok := errors.AsType[*expression.Error](err); ok {
-		c.problems = append(c.problems, fault.Problems(path)...)
-		return nil
-	}
-	if err != nil {
-		c.err = fmt.Errorf("compiling %s: %w", path, err)
-		return nil
-	}
-	if len(program.ReadsScores()) > 0 {
-		// I26: models score independently.
-		c.problems = append(c.problems, ceap.Problem{
-			Path: path, Message: "a model cannot read score or scores: models score independently of one another",
-			Hint: "combine models by their weight",
-		})
-	}
-	return program
 }
 
 // Score scores the candidates. A rule that cannot be evaluated for a candidate
