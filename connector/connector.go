@@ -80,6 +80,18 @@ type Request struct {
 	Rules       Rules
 }
 
+// Placeholders returns the values of the placeholders that queries and commands
+// may name, such as startDate.
+func (r Request) Placeholders() map[string]string {
+	return map[string]string{
+		"startDate":   r.Range.Start.String(),
+		"endDate":     r.Range.End.String(),
+		"date":        r.Range.End.String(),
+		"marketplace": r.Marketplace,
+		"programId":   r.ProgramID,
+	}
+}
+
 // Rules are the program's bounds and defaults for values.
 type Rules struct {
 	MinDate            time.Time       // event dates before it are invalid (D27)

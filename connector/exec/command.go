@@ -64,7 +64,7 @@ func (c Config) validateEnv() ceap.Problems {
 const placeholder = `\{\{[A-Za-z_]\w*\}\}|\{[A-Za-z_]\w*\}`
 
 func unknownPlaceholders(at, arg string) ceap.Problems {
-	values := values(connector.Request{})
+	values := connector.Request{}.Placeholders()
 	var problems ceap.Problems
 	for _, found := range regexp.MustCompile(placeholder).FindAllString(arg, -1) {
 		name := strings.Trim(found, "{}")
@@ -81,21 +81,10 @@ func unknownPlaceholders(at, arg string) ceap.Problems {
 	return problems
 }
 
-// values returns the values of the placeholders.
-func values(req connector.Request) map[string]string {
-	return map[string]string{
-		"startDate":   req.Range.Start.String(),
-		"endDate":     req.Range.End.String(),
-		"date":        req.Range.End.String(),
-		"marketplace": req.Marketplace,
-		"programId":   req.ProgramID,
-	}
-}
-
 // arguments returns the command's arguments for a request. A value never becomes
 // more than one argument.
 func (c *Connector) arguments(req connector.Request) []string {
-	values := values(req)
+	values := req.Placeholders()
 	pattern := regexp.MustCompile(placeholder)
 	args := slices.Clone(c.config.Command)
 	for i := range args[1:] {

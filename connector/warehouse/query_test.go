@@ -25,7 +25,7 @@ func compile(t *testing.T, style warehouse.Style, query string) warehouse.Statem
 	if len(problems) > 0 {
 		t.Fatalf("%s: %v", query, problems)
 	}
-	s, err := q.Compile(style, warehouse.Values(request()))
+	s, err := q.Compile(style, request().Placeholders())
 	if err != nil {
 		t.Fatalf("%s: %v", query, err)
 	}
@@ -200,7 +200,7 @@ func FuzzCompile(f *testing.F) {
 			_ = problems.Error()
 			return
 		}
-		values := warehouse.Values(request())
+		values := request().Placeholders()
 		values["marketplace"] = `it's {x} \`
 		s, err := q.Compile(warehouse.Named, values)
 		if err != nil {

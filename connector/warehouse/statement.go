@@ -6,7 +6,6 @@ import (
 	"unicode/utf8"
 
 	"github.com/ceap-platform/ceap"
-	"github.com/ceap-platform/ceap/connector"
 )
 
 // Style is how a dialect writes parameters.
@@ -67,17 +66,6 @@ func (s Statement) Failed(code ceap.Code, offset int, message string) *ceap.Erro
 		message += " (at " + s.Place(offset) + " of the query)"
 	}
 	return &ceap.Error{Code: code, Message: message}
-}
-
-// Values returns the value of each placeholder for a request.
-func Values(req connector.Request) map[string]string {
-	return map[string]string{
-		"startDate":   req.Range.Start.String(),
-		"endDate":     req.Range.End.String(),
-		"date":        req.Range.End.String(),
-		"marketplace": req.Marketplace,
-		"programId":   req.ProgramID,
-	}
 }
 
 // Compile fills in values, by placeholder. It returns an error of

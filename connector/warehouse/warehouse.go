@@ -152,7 +152,7 @@ func (c *Connector) statement(req connector.Request) (Statement, error) {
 	if err := req.Range.Validate(); err != nil {
 		return Statement{}, err
 	}
-	s, err := c.query.Compile(c.description.Style, Values(req))
+	s, err := c.query.Compile(c.description.Style, req.Placeholders())
 	s.Database = c.config.Database
 	return s, err
 }

@@ -79,9 +79,10 @@ func (h Harness) statement(t *testing.T, query string) warehouse.Statement {
 
 func values() map[string]string {
 	start, _ := ceap.ParseDate("2026-01-26")
-	return warehouse.Values(connector.Request{
+	req := connector.Request{
 		ProgramID: "o'clock", Marketplace: "US", Range: ceap.DateRange{Start: start, End: start.AddDays(1)},
-	})
+	}
+	return req.Placeholders()
 }
 
 func (h Harness) open(t *testing.T, ctx context.Context, query string) warehouse.Rows { //nolint:revive // t comes first in tests
