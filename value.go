@@ -77,7 +77,7 @@ func Decimal(text string) Value {
 		return Int(n)
 	}
 	if f, err := strconv.ParseFloat(text, 64); err == nil {
-		if v := Float(f); v.kind == KindFloat && v.String() == text {
+		if v := Float(f); v.kind == KindFloat && strconv.FormatFloat(f, 'f', -1, 64) == text {
 			return v
 		}
 	}
