@@ -52,11 +52,11 @@ func Bool(b bool) Value { //nolint:revive // the value itself, not a switch
 // Int returns a whole number.
 func Int(n int64) Value { return Value{kind: KindInt, bits: uint64(n)} }
 
-// Float returns a number. A whole number below 2^53 becomes a [KindInt], so that
+// Float returns a number. A whole number of 64 bits becomes a [KindInt], so that
 // equal numbers are equal Values; NaN and the infinities become their text,
 // since no rule may take them for numbers.
 func Float(f float64) Value {
-	if math.Abs(f) < 1<<53 && f == math.Trunc(f) {
+	if math.Abs(f) < 1<<63 && f == math.Trunc(f) {
 		return Int(int64(f))
 	}
 	if math.IsNaN(f) || math.IsInf(f, 0) {
