@@ -17,7 +17,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/ceap-platform/ceap"
 	"github.com/ceap-platform/ceap/internal/app"
 	"github.com/ceap-platform/ceap/internal/config"
 	"github.com/ceap-platform/ceap/internal/telemetry"
@@ -72,7 +71,7 @@ func (s *shell) main(ctx context.Context, args []string) int {
 		return s.status
 	}
 	s.printError(ctx, err)
-	return max(s.status, exitOfCode(ceap.ErrorCode(err)))
+	return max(s.status, exitOfCode(codeOf(err)))
 }
 
 // root returns the command tree.

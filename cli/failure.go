@@ -26,9 +26,10 @@ type failure struct {
 // describe returns the error in the form in which it is shown. The inside of an
 // internal error is not.
 func describe(err error) failure {
-	f := failure{Code: ceap.ErrorCode(err)}
+	f := failure{Code: codeOf(err)}
 	if errors.Is(err, context.Canceled) {
-		return failure{Code: ceap.CodeCancelled, Message: "stopped before its end"}
+		f.Message = "stopped before its end"
+		return f
 	}
 	if f.Code == ceap.CodeInternal {
 		id := uuid.NewString()
@@ -40,12 +41,12 @@ func describe(err error) failure {
 	f.Message = err.Error()
 	var problems ceap.Problems
 	if errors.As(err, &problems) {
-		where, _ := strings.CutSuffix(f.Message, problems.Error()) // such as: connector "orders":
-		if where == f.Message {
-			where = ""
-		}
+		where, known := strings.CutSuffix(f.Message, problems.Error()) // such as: connector "orders":
 		f.Problems = problems.Errors()
-		f.Message = where + counted(f.Problems)
+		f.Message = counted(f.Problems)
+		if known && f.Problems[0].File == "" {
+			f.Message = where + f.Message
+		}
 	}
 	if e, ok := errors.AsType[*ceap.Error](err); ok {
 		f.Field = e.Field
@@ -58,6 +59,15 @@ func describe(err error) failure {
 		}
 	}
 	return f
+}
+
+// codeOf returns the error's code. Whatever a command was doing when its user
+// stopped it, that is why it failed.
+func codeOf(err error) ceap.Code {
+	if errors.Is(err, context.Canceled) {
+		return ceap.CodeCancelled
+	}
+	return ceap.ErrorCode(err)
 }
 
 func counted(problems ceap.Problems) string {

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"strings"
@@ -47,6 +48,21 @@ func TestDescribe(t *testing.T) {
 		}
 		if diff := cmp.Diff("error: p.json:3:5: query: is missing\n  do: add it\n", written(problems[:1].Err())); diff != "" {
 			t.Errorf("one problem (-want +got):\n%s", diff)
+		}
+		inner := ceap.Problems{{Path: "fieldMappings.customerId", Message: "there is no column \"x\"", Hint: "take another"}}
+		err := fmt.Errorf("connector %q: %w", "orders", inner.Err())
+		if diff := cmp.Diff("error: connector \"orders\": fieldMappings.customerId: there is no column \"x\"\n  do: take another\n", written(err)); diff != "" {
+			t.Errorf("a problem without a place of its own (-want +got):\n%s", diff)
+		}
+		if got := written(fmt.Errorf("opening the store: %w", problems[:1].Err())); !strings.HasPrefix(got, "error: p.json:3:5: query") {
+			t.Errorf("a problem with a place starts with another: %s", got)
+		}
+	})
+	t.Run("a command that was stopped says so and no more", func(t *testing.T) {
+		t.Parallel()
+		f := describe(ceap.Errorf(ceap.CodeUnavailable, "reading candidates: %w", context.Canceled))
+		if diff := cmp.Diff(failure{Code: ceap.CodeCancelled, Message: "stopped before its end"}, f); diff != "" {
+			t.Errorf("(-want +got):\n%s", diff)
 		}
 	})
 	t.Run("the inside of an internal error is not shown", func(t *testing.T) {

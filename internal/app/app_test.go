@@ -327,6 +327,11 @@ func TestApp_Doctor(t *testing.T) {
 	t.Parallel()
 	d := deploy(t, plugins("C-1"), func(c *config.Config) { c.TempDir = "missing" })
 	d.write(t, "programs/a.yaml", document("a", "US")+"channels: [{channelType: email, config: {templateId: hello}}]\n")
+	stopped, stop := context.WithCancel(t.Context())
+	stop()
+	if _, err := d.Doctor(stopped, "a", "", nil); ceap.ErrorCode(err) != ceap.CodeCancelled {
+		t.Errorf("stopped: %v", err)
+	}
 	found, err := d.Doctor(t.Context(), "a", "", nil)
 	if err != nil {
 		t.Fatal(err)
