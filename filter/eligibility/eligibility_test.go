@@ -56,10 +56,7 @@ func TestFilter_Apply(t *testing.T) {
 			if tc.change != nil {
 				tc.change(c)
 			}
-			v := filtertest.Apply(t, plugintest.Open(t, eligibility.Plugin(), filtertest.Env(), tc.config), c)[0]
-			if v.Code != tc.code || !strings.Contains(v.Reason, tc.reason) || v.Err != nil {
-				t.Errorf("verdict %+v, want code %q and a reason with %q", v, tc.code, tc.reason)
-			}
+			filtertest.Expect(t, eligibility.Plugin(), tc.config, c, tc.code, tc.reason)
 		})
 	}
 }

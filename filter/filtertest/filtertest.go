@@ -5,6 +5,7 @@
 package filtertest
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/ceap-platform/ceap"
@@ -39,6 +40,23 @@ func Apply(tb testing.TB, f filter.Filter, batch ...*ceap.Candidate) []filter.Ve
 		tb.Fatalf("Apply: %v", err)
 	}
 	return verdicts
+}
+
+// Expect opens the plug-in with the configuration in JSON and fails the test
+// unless its verdict on the candidate has the code, and a reason with the words.
+// Words without a code are those of the verdict's error; without words either
+// the candidate has to pass.
+func Expect(tb testing.TB, p plugin.Of[filter.Filter], config string, c *ceap.Candidate, code, words string) {
+	tb.Helper()
+	v := Apply(tb, plugintest.Open(tb, p, Env(), config), c)[0]
+	said := v.Reason
+	if v.Err != nil {
+		said = v.Err.Error()
+	}
+	broken := code == "" && words != ""
+	if v.Code != code || (v.Err != nil) != broken || !strings.Contains(said, words) {
+		tb.Errorf("verdict %+v, want code %q and the words %q", v, code, words)
+	}
 }
 
 // Run checks that the plug-in keeps the contract of filters, with each of the

@@ -59,15 +59,7 @@ func TestFilter_Apply(t *testing.T) {
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
-			v := filtertest.Apply(t, plugintest.Open(t, quality.Plugin(), filtertest.Env(), tc.config), tc.candidate)[0]
-			words := v.Reason
-			if v.Err != nil {
-				words = v.Err.Error()
-			}
-			broken := tc.code == "" && tc.words != ""
-			if v.Code != tc.code || (v.Err != nil) != broken || !strings.Contains(words, tc.words) {
-				t.Errorf("verdict %+v, want code %q and the words %q", v, tc.code, tc.words)
-			}
+			filtertest.Expect(t, quality.Plugin(), tc.config, tc.candidate, tc.code, tc.words)
 		})
 	}
 }
