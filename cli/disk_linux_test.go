@@ -47,6 +47,7 @@ dataConnectors:
         SELECT 'c' || i AS customer_id, 'product' AS subject_type, 'p' || i AS subject_id, '{startDate}' AS event_date,
           repeat(md5(i::VARCHAR), 20) AS note
         FROM range(ROWS) t(i)
+        ORDER BY i + length(note)
 `
 
 // TestFullDisk fills the disk of the store, and that of temporary files, in the
@@ -70,6 +71,10 @@ func TestFullDisk(t *testing.T) {
 		"of temporary files": {
 			100_000, "tempDir: %s\n", "2m", []string{"no space left on device", "do: free space in that folder, or set another with `tempDir` in ceap.yaml"},
 		},
+		"of the query's temporary files": {
+			250_000, "connectors: {data-warehouse: {tempDir: %s, memoryLimit: 150MB}}\n", "1m",
+			[]string{"Query execution failed: ", "No space left on device", "do: free space there, or set another folder with connectors.data-warehouse.tempDir"},
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -88,7 +93,7 @@ func TestFullDisk(t *testing.T) {
 			p.start(days("run", "wide", "--batch-id", "b", "--as-of", "2026-01-28")...).expect(3, c.words...)
 			if c.small != "64k" {
 				p.start("candidates", "list", "--program", "wide").expect(0, "No candidates")
-				p.start("runs", "show").expect(0, "FAILED", "RUN_STOPPED")
+				p.start("runs", "show").expect(0, "FAILED")
 			}
 			grow("1g")
 			again := p.start(args...)

@@ -100,6 +100,8 @@ func (s *session) engineFailed(m message) error {
 	switch {
 	case m.Subtype == "COLUMN_NOT_FOUND" || strings.Contains(m.Text, "does not have a column named"):
 		failure.Hint = s.columnsHint(missingColumn(m))
+	case strings.Contains(m.Text, "No space left on device"):
+		failure.Hint = "free space there, or set another folder with connectors.data-warehouse.tempDir"
 	case m.Type == "Out of Memory":
 		failure.Hint = fmt.Sprintf("raise connectors.data-warehouse.memoryLimit (now %s) or maxTempSize (now %s), or let the query read less",
 			s.engine.settings.MemoryLimit, s.engine.settings.MaxTempSize)
