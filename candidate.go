@@ -119,11 +119,10 @@ type Candidate struct {
 	Channels      []ChannelFlag // sorted by channel; a channel not listed is unknown (D29)
 	Extra         []Attribute   // the unmapped columns, sorted by name (D22); NULL, booleans, numbers and text only
 
-	Scores  []Score // one per model of the program, in its order
-	Score   float64 // the candidate's score, 0..1; meaningful only if Scored
-	Scored  bool
-	Meta    Meta
-	History []Rejection // what filters said; only on candidates that were rejected
+	Scores []Score // one per model of the program, in its order
+	Score  float64 // the candidate's score, 0..1; meaningful only if Scored
+	Scored bool
+	Meta   Meta
 }
 
 // Meta is what CEAP itself knows about a candidate.

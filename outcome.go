@@ -47,14 +47,6 @@ const (
 	ReasonModelError         = "MODEL_ERROR"
 )
 
-// Rejection says why a filter, or a rule of CEAP's own, turned a candidate down.
-type Rejection struct {
-	FilterID   string    `json:"filterId,omitempty"` // as in the program; "" for CEAP's own rules
-	ReasonCode string    `json:"reasonCode"`
-	Reason     string    `json:"reason"`
-	Timestamp  time.Time `json:"timestamp"`
-}
-
 // Outcome is what became of one row of a run.
 type Outcome struct {
 	ConnectorID string      `json:"connectorId"`

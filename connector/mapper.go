@@ -50,7 +50,7 @@ type extra struct {
 }
 
 // Map fills c from the record: its key, its own fields, Channels and Extra, whose
-// room it reuses. Scores, Meta and History stay as they are.
+// room it reuses. Scores and Meta stay as they are.
 //
 // Per value (D23 to D31):
 //   - ids are text, kept byte for byte, or whole numbers; a required field that is

@@ -8,15 +8,14 @@ import (
 
 // CandidateView is a candidate as people and programs see it in JSON.
 type CandidateView struct {
-	CustomerID       string           `json:"customerId"`
-	Context          []ContextView    `json:"context"` // program and marketplace
-	Subject          SubjectView      `json:"subject"`
-	Status           ceap.Status      `json:"status"`
-	Score            *float64         `json:"score,omitempty"` // absent if unscored
-	Scores           map[string]Score `json:"scores"`          // by model id
-	Attributes       AttributesView   `json:"attributes"`
-	Metadata         MetadataView     `json:"metadata"`
-	RejectionHistory []ceap.Rejection `json:"rejectionHistory,omitempty"`
+	CustomerID string           `json:"customerId"`
+	Context    []ContextView    `json:"context"` // program and marketplace
+	Subject    SubjectView      `json:"subject"`
+	Status     ceap.Status      `json:"status"`
+	Score      *float64         `json:"score,omitempty"` // absent if unscored
+	Scores     map[string]Score `json:"scores"`          // by model id
+	Attributes AttributesView   `json:"attributes"`
+	Metadata   MetadataView     `json:"metadata"`
 }
 
 // ContextView is one part of a candidate's context.
@@ -92,7 +91,6 @@ func ViewOf(c ceap.Candidate) CandidateView {
 			CreatedRunID: c.Meta.CreatedRunID, CorrelationID: c.Meta.CorrelationID,
 			ClosedAt: c.Meta.ClosedAt, ClosedChannel: c.Meta.ClosedChannel,
 		},
-		RejectionHistory: append([]ceap.Rejection(nil), c.History...),
 	}
 	if c.Scored {
 		view.Score = &c.Score

@@ -30,7 +30,6 @@ func TestViewOf(t *testing.T) {
 			Status: ceap.StatusConsumed, CreatedAt: at, UpdatedAt: at, ExpiresAt: at.AddDate(0, 0, 30), Version: 2, ConnectorID: "deliveries",
 			RunID: "r2", CreatedRunID: "r1", CorrelationID: "corr", ClosedAt: at, ClosedChannel: "email",
 		},
-		History: []ceap.Rejection{{FilterID: "f", ReasonCode: "X", Reason: "x", Timestamp: at}},
 	}
 	for name, test := range map[string]struct {
 		candidate ceap.Candidate
@@ -44,8 +43,7 @@ func TestViewOf(t *testing.T) {
 				"mediaEligible":false,"channelEligibility":{"email":true,"sms":false},"consumed":true,"consumedAt":"2026-01-26T00:00:00Z","consumedChannel":"email",
 				"extra":{"order_id":"O-1","rating":null}},
 			"metadata":{"createdAt":"2026-01-26T00:00:00Z","updatedAt":"2026-01-26T00:00:00Z","expiresAt":"2026-02-25T00:00:00Z","version":2,
-				"sourceConnectorId":"deliveries","runId":"r2","createdRunId":"r1","correlationId":"corr","closedAt":"2026-01-26T00:00:00Z","closedChannel":"email"},
-			"rejectionHistory":[{"filterId":"f","reasonCode":"X","reason":"x","timestamp":"2026-01-26T00:00:00Z"}]}`},
+				"sourceConnectorId":"deliveries","runId":"r2","createdRunId":"r1","correlationId":"corr","closedAt":"2026-01-26T00:00:00Z","closedChannel":"email"}}`},
 		"with the least": {
 			ceap.Candidate{Key: c.Key, EventDate: at, Meta: ceap.Meta{Status: ceap.StatusOpen, CreatedAt: at, UpdatedAt: at, ExpiresAt: at, Version: 1, RunID: "r1"}},
 			`{"customerId":"CUST-1","context":[{"type":"program","id":"product-reviews"},{"type":"marketplace","id":"US"}],

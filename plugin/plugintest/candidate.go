@@ -118,7 +118,7 @@ func Clone(batch []*ceap.Candidate) []*ceap.Candidate {
 	for i, c := range batch {
 		d := *c
 		d.Channels, d.Extra = slices.Clone(c.Channels), slices.Clone(c.Extra)
-		d.Scores, d.History = slices.Clone(c.Scores), slices.Clone(c.History)
+		d.Scores = slices.Clone(c.Scores)
 		copies[i] = &d
 	}
 	return copies
