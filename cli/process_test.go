@@ -173,6 +173,8 @@ func TestProcesses(t *testing.T) {
 }
 
 func testStopped(t *testing.T, binary string, sig syscall.Signal) {
+	t.Helper()
+
 	p := newProject(t, binary, map[string]string{
 		"programs/heavy.yaml": strings.ReplaceAll(heavyProgram, "SIZE", "100000"), "warehouse/db/t/a.csv": "a\n1\n",
 	})
@@ -197,6 +199,8 @@ func testStopped(t *testing.T, binary string, sig syscall.Signal) {
 // testAtOnce starts runs while another is in progress: of the same program, which
 // is refused, and of another, which goes on beside it.
 func testAtOnce(t *testing.T, binary string) {
+	t.Helper()
+
 	p := newProject(t, binary, map[string]string{
 		"programs/heavy.yaml": strings.ReplaceAll(heavyProgram, "SIZE", "100000"), "programs/quick.yaml": quickProgram, "warehouse/db/t/a.csv": "a\n1\n",
 		"programs/other.yaml": strings.Replace(quickProgram, "programId: quick", "programId: other", 1),
