@@ -56,7 +56,7 @@ func FuzzParseKey(f *testing.F) {
 	})
 }
 
-func TestI42_RankIsATotalOrder(t *testing.T) {
+func TestCompareRank_IsATotalOrder(t *testing.T) {
 	t.Parallel()
 	draw := func(t *rapid.T, name string) *ceap.Candidate {
 		c := &ceap.Candidate{Key: ceap.Key{CustomerID: rapid.SampledFrom([]string{"a", "b"}).Draw(t, name)}}

@@ -181,11 +181,12 @@ func TestStream_commandTakesTooLong(t *testing.T) {
 	})
 	t.Run("between rows, and the consumer has all the time it needs", func(t *testing.T) {
 		t.Parallel()
-		// Each look at the clock is two minutes after the one before it, so one
-		// call of the two that fit into five minutes is left after the first rows.
+		// Each look at the clock is so much later than the one before it that one call
+		// of the two that fit into five minutes is left after the first rows, and a
+		// third one, if the rows come late, has a tenth of a second.
 		now := time.Unix(0, 0)
 		clock := func() time.Time {
-			now = now.Add(2 * time.Minute)
+			now = now.Add(149950 * time.Millisecond)
 			return now
 		}
 		c, err := exec.New(plugin.Env{Now: clock, Dir: t.TempDir(), Settings: settings()}, steps(`line {"$columns":["a"]}`, `line {"a":1}`, `hang {"a":2}`))

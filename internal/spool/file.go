@@ -6,6 +6,8 @@ import (
 	"errors"
 	"io"
 	"os"
+	"path/filepath"
+	"strings"
 )
 
 // Buffer sizes in bytes: large enough that a file is read and written in long
@@ -15,15 +17,18 @@ const (
 	readBuffer  = 256 << 10
 )
 
-// file is a temporary file. It loses its name as soon as it is open, so that the
-// system takes it away when the process ends, however it does. Where open files
-// keep their names, it is removed when it is closed.
+// file is a temporary file. It has no name, or loses it as soon as it is open, so
+// that the system takes it away when the process ends, however it does. Where open
+// files keep their names, it is removed when it is closed.
 type file struct {
 	*os.File
 	size int64
 }
 
 func newFile(dir string) (*file, error) {
+	if f, err := createUnnamed(dir); err == nil {
+		return &file{File: f}, nil
+	}
 	f, err := os.CreateTemp(dir, "ceap-spool-*")
 	if err != nil {
 		return nil, fileError("creating", dir, err)
@@ -34,7 +39,9 @@ func newFile(dir string) (*file, error) {
 
 func (f *file) discard() {
 	_ = f.Close()
-	_ = os.Remove(f.Name()) // it is gone already where that is possible
+	if strings.Contains(filepath.Base(f.Name()), "ceap-spool-") {
+		_ = os.Remove(f.Name()) // it is gone already where that is possible
+	}
 }
 
 // writer writes entries to a temporary file: the lengths of key and data as

@@ -82,6 +82,9 @@ CREATE TABLE runs (run TEXT PRIMARY KEY, program TEXT NOT NULL, marketplace TEXT
 CREATE INDEX runs_started ON runs (started_at);
 `
 
+// applicationID marks the file as CEAP's: "CEAP" in ASCII.
+const applicationID = 0x43454150
+
 // migrate brings the schema up to date, each step in one transaction.
 func (s *Store) migrate(ctx context.Context) error {
 	steps := migrations()
@@ -99,7 +102,7 @@ func (s *Store) migrate(ctx context.Context) error {
 				return fmt.Errorf("step %d: %w", i+1, err)
 			}
 		}
-		_, err := tx.ExecContext(ctx, fmt.Sprintf("PRAGMA user_version = %d", len(steps)))
+		_, err := tx.ExecContext(ctx, fmt.Sprintf("PRAGMA user_version = %d; PRAGMA application_id = %d", len(steps), applicationID))
 		return err
 	})
 }

@@ -11,6 +11,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"strconv"
 	"sync"
 
 	"github.com/mattn/go-sqlite3"
@@ -98,6 +99,10 @@ func (o opening) Connect(context.Context) (driver.Conn, error) {
 	if !ok {
 		return nil, fmt.Errorf("the driver opened a %T", conn)
 	}
+	if err := o.refuseForeign(c); err != nil {
+		_ = c.Close()
+		return nil, err
+	}
 	for _, pragma := range o.pragmas() {
 		if _, err := c.Exec("PRAGMA "+pragma, nil); err != nil {
 			_ = c.Close()
@@ -108,12 +113,26 @@ func (o opening) Connect(context.Context) (driver.Conn, error) {
 		"journal_mode": "wal", "busy_timeout": fmt.Sprint(busyTimeout), "foreign_keys": "1",
 		"synchronous": map[string]string{"NORMAL": "1", "FULL": "2"}[o.synchronous],
 	} {
-		if got := readPragma(c, name); got != want {
+		if got := queryText(c, "PRAGMA "+name); got != want {
 			_ = c.Close()
 			return nil, fmt.Errorf("PRAGMA %s is %s, not %s", name, got, want)
 		}
 	}
 	return c, nil
+}
+
+// refuseForeign returns an error if the file belongs to another application. It
+// comes before the first PRAGMA that changes the file.
+func (o opening) refuseForeign(c *sqlite3.SQLiteConn) error {
+	tables := queryText(c, "SELECT count(*) FROM sqlite_master")
+	if tables == "0" || queryText(c, "PRAGMA application_id") == fmt.Sprint(applicationID) {
+		return nil
+	}
+	if _, err := strconv.Atoi(tables); err != nil {
+		return nil //nolint:nilerr // it cannot be read, which the PRAGMAs say better
+	}
+	return ceap.Errorf(ceap.CodeUnavailable, "%s is a database of another application; nothing was changed", o.path).
+		WithHint("name another path under `store` in ceap.yaml")
 }
 
 // Driver implements [driver.Connector].
@@ -132,8 +151,9 @@ func (o opening) pragmas() []string {
 	return p
 }
 
-func readPragma(c *sqlite3.SQLiteConn, name string) string {
-	rows, err := c.Query("PRAGMA "+name, nil)
+// queryText returns the one value of a query as text, or the error's.
+func queryText(c *sqlite3.SQLiteConn, query string) string {
+	rows, err := c.Query(query, nil)
 	if err != nil {
 		return err.Error()
 	}

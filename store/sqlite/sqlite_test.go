@@ -3,7 +3,9 @@
 package sqlite_test
 
 import (
+	"bytes"
 	"context"
+	"database/sql"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -300,4 +302,33 @@ func TestOpen_Refuses(t *testing.T) {
 			t.Errorf("%v", err)
 		}
 	})
+}
+
+// TestOpen_LeavesTheDatabasesOfOthersAlone opens a file that another application
+// has made.
+func TestOpen_LeavesTheDatabasesOfOthersAlone(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "other.db")
+	db, err := sql.Open("sqlite3", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := db.ExecContext(t.Context(), "CREATE TABLE bookmarks (url TEXT); INSERT INTO bookmarks VALUES ('x')"); err != nil {
+		t.Fatal(err)
+	}
+	if err := db.Close(); err != nil {
+		t.Fatal(err)
+	}
+	before, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = sqlite.Open(t.Context(), path, 8)
+	if ceap.ErrorCode(err) != ceap.CodeUnavailable || !strings.Contains(err.Error(), "another application") {
+		t.Errorf("opened: %v", err)
+	}
+	after, err := os.ReadFile(path)
+	if err != nil || !bytes.Equal(before, after) {
+		t.Errorf("the file was changed (%v)", err)
+	}
 }
