@@ -43,14 +43,16 @@ func doJob(ctx context.Context, job, path string) error {
 		return s.Close()
 	case "hang":
 		run := newRun("run-hang")
-		if _, _, err := s.Roles().Runs.Begin(ctx, run); err != nil {
+		_, claim, err := s.Roles().Runs.Begin(ctx, run)
+		if err != nil {
 			return err
 		}
+		defer func() { _ = claim.Release() }() // a claim that nothing refers to is given up
 		ctx := &steps{Context: ctx, at: 3, then: func() error {
 			fmt.Println("in the midst")
 			select {}
 		}}
-		_, err := s.Roles().Candidates.Upsert(ctx, many(1000, 0), options("run-hang")) //nolint:contextcheck // it counts steps
+		_, err = s.Roles().Candidates.Upsert(ctx, many(1000, 0), options("run-hang")) //nolint:contextcheck // it counts steps
 		return err
 	default:
 		return fmt.Errorf("no job %q", job)
