@@ -1,3 +1,7 @@
+//go:build cgo
+
+// A run needs a store, and the one there is needs cgo.
+
 package pipeline_test
 
 import (
