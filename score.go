@@ -1,5 +1,7 @@
 package ceap
 
+import "time"
+
 // ScoreState says where a model's score came from.
 type ScoreState string
 
@@ -20,4 +22,14 @@ type Score struct {
 	State         ScoreState
 	Reason        string // a code such as MODEL_NOT_CONFIGURED, unless the model answered
 	Detail        string // the reason in words; not stored
+}
+
+// CachedScore is an answer of a model that is kept.
+type CachedScore struct {
+	Key           string // what was asked: a hash of the model's version and the features
+	Value         float64
+	Confidence    float64 // meaningful only if HasConfidence
+	HasConfidence bool
+	At            time.Time // when the model answered; UTC
+	ExpiresAt     time.Time // from when on it counts as gone; UTC
 }

@@ -134,8 +134,10 @@ type Reporter interface {
 
 // Report is what a stream tells after its last row.
 type Report struct {
-	Warnings []string
-	Unused   []string // settings that this engine does not use (D32)
+	Warnings     []string `json:"warnings,omitempty"`
+	Unused       []string `json:"unused,omitempty"`       // settings that this engine does not use (D32)
+	QueryID      string   `json:"queryId,omitempty"`      // the source's own name of the work; "" if it has none
+	BytesScanned int64    `json:"bytesScanned,omitempty"` // what the source read and may charge for
 }
 
 // Transform turns rows into candidates. It is safe for concurrent use.

@@ -37,6 +37,7 @@ type Env struct {
 	ID          string    // connectorId, filterId or modelId
 	AsOf        time.Time // the run's clock: what rules take for now
 	OptOuts     filter.OptOuts
+	Scores      scorer.Cache // nil where nothing is kept
 }
 
 // Of describes a plug-in that opens a T.

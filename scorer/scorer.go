@@ -7,6 +7,7 @@ package scorer
 
 import (
 	"context"
+	"time"
 
 	"github.com/ceap-platform/ceap"
 )
@@ -36,3 +37,13 @@ type NotConfigured struct {
 
 // Error returns what is missing.
 func (e *NotConfigured) Error() string { return e.Need }
+
+// Cache is what a model may keep between runs, and read when it cannot be asked
+// (I27, I28). The store's role of that name implements it.
+type Cache interface {
+	// LoadScores returns the answers that are kept for the model and not past
+	// their ExpiresAt at now, by key.
+	LoadScores(ctx context.Context, modelID string, keys []string, now time.Time) (map[string]ceap.CachedScore, error)
+	// SaveScores keeps answers, each in place of the one of its key.
+	SaveScores(ctx context.Context, modelID string, scores []ceap.CachedScore) error
+}

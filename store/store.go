@@ -19,6 +19,7 @@ type Roles struct {
 	Programs   Programs
 	Runs       Runs
 	OptOuts    OptOuts
+	Scores     Scores
 	Artifacts  Artifacts
 	Maintainer Maintainer
 	Close      func() error // ends the use of all roles; never nil
@@ -153,6 +154,23 @@ type Claim interface {
 	Release() error
 }
 
+// Leaser is the optional ability of [Runs] to let several processes, one after
+// the other or side by side, work on one run under one claim: the functions of a
+// state machine. A lease that is not renewed ends by itself.
+type Leaser interface {
+	// Lease is [Runs.Begin] with a claim that outlives the process: it stands
+	// until [Leaser.Unlease], or for the duration after it was last renewed. The
+	// owner names who holds it, such as the execution; an owner that holds the
+	// lease gets it again. held is false for a finished run, as Begin has no claim
+	// then.
+	Lease(ctx context.Context, run *ceap.Run, owner string, life time.Duration) (prior *ceap.Run, held bool, err error)
+	// Renew lets the lease of the run stand for that duration from now. Returns
+	// conflict if the owner does not hold it any more.
+	Renew(ctx context.Context, run ceap.Run, owner string, life time.Duration) error
+	// Unlease gives the lease up. Giving up what is not held is harmless.
+	Unlease(ctx context.Context, run ceap.Run, owner string) error
+}
+
 // RunQuery selects runs. Empty fields select all.
 type RunQuery struct {
 	RunID       string
@@ -176,6 +194,16 @@ type OptOuts interface {
 	// OptOutsOf returns the opt-outs of each of the customers; customers without
 	// any are missing from the result.
 	OptOutsOf(ctx context.Context, customerIDs []string) (map[string][]ceap.OptOut, error)
+}
+
+// Scores keeps what models answered, so that the same question need not be asked
+// twice and an answer is there when a model fails (I27, I28).
+type Scores interface {
+	// LoadScores returns what is kept for the model, by the score's Key; keys
+	// without an answer, or with one past its ExpiresAt at now, are missing.
+	LoadScores(ctx context.Context, modelID string, keys []string, now time.Time) (map[string]ceap.CachedScore, error)
+	// SaveScores keeps answers, each in place of the one of its key.
+	SaveScores(ctx context.Context, modelID string, scores []ceap.CachedScore) error
 }
 
 // Artifacts keeps the files of runs, such as the journal. Names are paths with

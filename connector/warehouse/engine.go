@@ -2,6 +2,7 @@ package warehouse
 
 import (
 	"context"
+	"encoding/json"
 
 	"github.com/ceap-platform/ceap"
 	"github.com/ceap-platform/ceap/connector"
@@ -44,6 +45,17 @@ type Describer interface {
 // it compares, and the number of its rows. Checks come in reading order.
 type Inspector interface {
 	Inspect(ctx context.Context, s Statement, scope Scope) []connector.Check
+}
+
+// Starter is the ability of an engine elsewhere to run a statement without being
+// waited for, and to hand its rows out in parts; see [connector.Parted] for what
+// is the same each time. The data of tickets and parts is the engine's own.
+type Starter interface {
+	Start(ctx context.Context, s Statement) (json.RawMessage, error)
+	Poll(ctx context.Context, s Statement, ticket json.RawMessage) (connector.Progress, error)
+	Parts(ctx context.Context, s Statement, ticket json.RawMessage) (connector.Parts, error)
+	OpenPart(ctx context.Context, p connector.Part) (Rows, error)
+	Stop(ctx context.Context, ticket json.RawMessage) error
 }
 
 // Scope is what a run expects to find.

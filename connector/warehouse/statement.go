@@ -3,6 +3,7 @@ package warehouse
 import (
 	"slices"
 	"strings"
+	"time"
 	"unicode/utf8"
 
 	"github.com/ceap-platform/ceap"
@@ -29,9 +30,20 @@ type Statement struct {
 	SQL      string // one SELECT, without ; at its end
 	Params   []Param
 	Limit    int64 // the statement's own LIMIT; -1 without
+	Job      Job   // for which work it is; engines on the same machine have no use for it
 
 	source string // what the user wrote
 	copies []span // where pieces of SQL come from, in order
+}
+
+// Job is what an engine elsewhere must know of the work beyond the statement.
+type Job struct {
+	ID            string // the same for the same attempt of the same run, else different
+	Name          string // for people: program, batch and connector
+	ResultsBucket string // as the program says; "" means the deployment's
+	ResultsPrefix string // ends in a slash, and is empty before the job
+	WorkGroup     string // "" means the deployment's
+	Deadline      time.Time
 }
 
 // span says that SQL from byte out on comes from byte in of the source; a
