@@ -69,8 +69,11 @@ func runOf(name string) (string, bool) {
 
 // attemptFolder returns the artefact prefix of an attempt's parts.
 func attemptFolder(folder string, attempt int) string {
-	return folder + "attempt-" + strconv.Itoa(attempt) + "/"
+	return folder + attemptName(attempt) + "/"
 }
+
+// attemptName returns the prefix of the names of an attempt's parts.
+func attemptName(attempt int) string { return "attempt-" + strconv.Itoa(attempt) }
 
 // readManifest returns the manifest of the run. Returns not_found if there is
 // none, unavailable if it is damaged and unsupported if a newer version wrote it.
@@ -129,7 +132,7 @@ func (m *Manifest) validate(runID string) error {
 		counted += n
 	}
 	for i, file := range m.Files {
-		if file.Name != partName(m.Attempt, i+1) {
+		if file.Name != partName(attemptName(m.Attempt), i+1) && !isSectionPart(file.Name) {
 			return fmt.Errorf("its file %d is called %q", i+1, file.Name)
 		}
 		if file.Rows < 1 || file.Bytes < 1 {
@@ -166,10 +169,9 @@ func (m *Manifest) write(ctx context.Context, artifacts store.Artifacts) error {
 	return nil
 }
 
-// partName returns the name of the attempt's part, from 1, below the journal's
-// folder.
-func partName(attempt, part int) string {
-	return path.Join("attempt-"+strconv.Itoa(attempt), fmt.Sprintf("part-%05d.parquet", part))
+// partName returns the name of a part, from 1, below the journal's folder.
+func partName(prefix string, part int) string {
+	return path.Join(prefix, fmt.Sprintf("part-%05d.parquet", part))
 }
 
 // removeAttempts removes the parts of all attempts but the one to keep; 0 keeps

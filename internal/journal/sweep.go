@@ -70,8 +70,10 @@ func (m *Manifest) sweep(ctx context.Context, artifacts store.Artifacts, now tim
 	if err != nil {
 		return err
 	}
-	if err := artifacts.Remove(ctx, attemptFolder(dir, m.Attempt)); err != nil {
-		return fmt.Errorf("sweeping the journal of run %q: %w", m.RunID, err)
+	for _, rows := range []string{attemptFolder(dir, m.Attempt), dir + sectionsFolder} {
+		if err := artifacts.Remove(ctx, rows); err != nil {
+			return fmt.Errorf("sweeping the journal of run %q: %w", m.RunID, err)
+		}
 	}
 	m.Files, m.SweptAt = []File{}, now.UTC()
 	return m.write(ctx, artifacts)

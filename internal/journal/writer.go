@@ -52,6 +52,7 @@ type Writer struct {
 	detached  func() context.Context // for the work that follows a cancellation
 
 	dir      string
+	prefix   string // of the names of the parts, below dir
 	manifest Manifest
 	earlier  *Manifest // what [Open] finds until Close; nil if nothing
 	batch    *batch
@@ -75,21 +76,7 @@ func Create(ctx context.Context, artifacts store.Artifacts, now func() time.Time
 	if err != nil {
 		return nil, err
 	}
-	w := &Writer{
-		artifacts: artifacts,
-		now:       now,
-		detached:  func() context.Context { return context.WithoutCancel(ctx) },
-		dir:       dir,
-		manifest: Manifest{
-			Version: manifestVersion, RunID: head.RunID, ProgramID: head.ProgramID, Marketplace: head.Marketplace,
-			Attempt: max(head.Attempt, 1), Counts: map[ceap.OutcomeKind]int64{}, Files: []File{}, WrittenAt: now().UTC(),
-		},
-		batch: newBatch(batchRows),
-		shape: shape{rowGroupRows, partRows},
-	}
-	w.create = func(name string) (store.ArtifactWriter, error) { //nolint:contextcheck // it is called after Create
-		return artifacts.Create(w.detached(), name)
-	}
+	w := newWriter(ctx, artifacts, now, dir, head)
 	keep := 0
 	switch earlier, err := readManifest(ctx, artifacts, head.RunID); {
 	case err == nil:
@@ -105,7 +92,29 @@ func Create(ctx context.Context, artifacts store.Artifacts, now func() time.Time
 	if err := removeAttempts(ctx, artifacts, dir, keep); err != nil {
 		return nil, err
 	}
+	w.prefix = attemptName(w.manifest.Attempt)
 	return w, nil
+}
+
+// newWriter returns a Writer that has written nothing yet; its prefix is still
+// to be set.
+func newWriter(ctx context.Context, artifacts store.Artifacts, now func() time.Time, dir string, head Head) *Writer {
+	w := &Writer{
+		artifacts: artifacts,
+		now:       now,
+		detached:  func() context.Context { return context.WithoutCancel(ctx) },
+		dir:       dir,
+		manifest: Manifest{
+			Version: manifestVersion, RunID: head.RunID, ProgramID: head.ProgramID, Marketplace: head.Marketplace,
+			Attempt: max(head.Attempt, 1), Counts: map[ceap.OutcomeKind]int64{}, Files: []File{}, WrittenAt: now().UTC(),
+		},
+		batch: newBatch(batchRows),
+		shape: shape{rowGroupRows, partRows},
+	}
+	w.create = func(name string) (store.ArtifactWriter, error) { //nolint:contextcheck // it is called after the constructor
+		return artifacts.Create(w.detached(), name)
+	}
+	return w
 }
 
 // Write appends the outcomes, which the caller may reuse afterwards. After an
@@ -130,7 +139,7 @@ func (w *Writer) flush() error {
 	}
 	defer w.batch.reset()
 	if w.part == nil {
-		name := partName(w.manifest.Attempt, len(w.manifest.Files)+1)
+		name := partName(w.prefix, len(w.manifest.Files)+1)
 		file, err := w.create(w.dir + name)
 		if err != nil {
 			return fmt.Errorf("creating %s: %w", w.dir+name, err)
