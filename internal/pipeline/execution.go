@@ -103,7 +103,12 @@ func (x *execution) read(ctx context.Context, index int, sorter *spool.Sorter) (
 	return nil
 }
 
-func (x *execution) mapRows(ctx context.Context, index int, stream connector.Stream, transform connector.Transform, sorter *spool.Sorter) error {
+// entries takes the entries of rows that have become candidates.
+type entries interface {
+	Add(key, data []byte) error // which may keep neither
+}
+
+func (x *execution) mapRows(ctx context.Context, index int, stream connector.Stream, transform connector.Transform, to entries) error {
 	enc := encoder{layouts: &x.layouts}
 	var c ceap.Candidate
 	for {
@@ -133,7 +138,7 @@ func (x *execution) mapRows(ctx context.Context, index int, stream connector.Str
 			if enc.last >= maxLayouts {
 				return ceap.Errorf(ceap.CodeInvalid, "the rows name more than %d different sets of channels", maxLayouts)
 			}
-			if err := sorter.Add(key, data); err != nil {
+			if err := to.Add(key, data); err != nil {
 				return err
 			}
 		}

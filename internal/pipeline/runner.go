@@ -54,6 +54,46 @@ type Opener func(asOf time.Time) (*Definition, error)
 //
 // Cancelling ctx ends the run as CANCELLED; the same input then resumes it.
 func (r *Runner) Run(ctx context.Context, open Opener, in Input, meter *Meter) (ceap.RunResult, error) {
+	var claim store.Claim
+	begun, err := r.begin(ctx, open, in, func(run *ceap.Run) (prior *ceap.Run, held bool, err error) {
+		prior, claim, err = r.Runs.Begin(ctx, run)
+		return prior, claim != nil, err
+	})
+	if err != nil || begun.replayed {
+		return begun.run.Result, err
+	}
+	if claim != nil {
+		defer func() { _ = claim.Release() }() // the run is over either way, and a dead process gives its claim up
+	}
+	run := begun.run
+	failure := r.attempt(ctx, begun.stages, &run, in, meter)
+	if begun.recorded {
+		failure = r.record(ctx, &run, failure)
+	}
+	return run.Result, failure
+}
+
+// record saves the record of a run that has ended, also when its user has
+// cancelled it.
+func (r *Runner) record(ctx context.Context, run *ceap.Run, failure error) error {
+	if err := r.Runs.Save(context.WithoutCancel(ctx), *run); err != nil && failure == nil {
+		run.Result.Status = ceap.RunFailed
+		return fmt.Errorf("recording run %s: %w", run.RunID, err)
+	}
+	return failure
+}
+
+// begun is a run that may go on.
+type begun struct {
+	stages   *Stages
+	run      ceap.Run
+	recorded bool // it has a record and a claim
+	replayed bool // it was finished before; there is nothing to do
+}
+
+// begin opens the program, completes the input, and claims the run if it is to
+// be recorded.
+func (r *Runner) begin(ctx context.Context, open Opener, in Input, claim func(*ceap.Run) (prior *ceap.Run, held bool, err error)) (begun, error) {
 	now := r.Now().UTC().Truncate(time.Microsecond) // as stores keep times
 	asOf := in.AsOf.UTC().Truncate(time.Microsecond)
 	if in.AsOf.IsZero() {
@@ -61,39 +101,31 @@ func (r *Runner) Run(ctx context.Context, open Opener, in Input, meter *Meter) (
 	}
 	stages, err := openStages(open, asOf)
 	if err != nil {
-		return ceap.RunResult{}, err
+		return begun{}, err
 	}
-	res, err := r.begin(ctx, stages.definition, in, now, asOf)
+	res, err := r.complete(ctx, stages.definition, in, now, asOf)
 	if err != nil {
-		return ceap.RunResult{}, err
+		return begun{}, err
 	}
-	run := ceap.Run{RunID: res.RunID, InputHash: inputHash(in, res), Result: res}
-	recorded := !in.DryRun && in.Stage == ""
-	if recorded {
-		prior, claim, err := r.Runs.Begin(ctx, &run)
-		if err != nil {
-			return ceap.RunResult{}, err
-		}
-		if claim == nil {
-			return replay(prior.Result, stages.definition), nil
-		}
-		defer func() { _ = claim.Release() }() // the run is over either way, and a dead process gives its claim up
-		if prior != nil {
-			resume(&run, prior, in)
-			if stages, err = openStages(open, run.Result.AsOf); err != nil {
-				return ceap.RunResult{}, err
-			}
-		}
+	b := begun{
+		stages: stages, run: ceap.Run{RunID: res.RunID, InputHash: inputHash(in, res), Result: res}, recorded: !in.DryRun && in.Stage == "",
 	}
-	failure := r.attempt(ctx, stages, &run, in, meter)
-	if recorded {
-		// The record must be written also when the user has cancelled the run.
-		if err := r.Runs.Save(context.WithoutCancel(ctx), run); err != nil && failure == nil {
-			run.Result.Status = ceap.RunFailed
-			failure = fmt.Errorf("recording run %s: %w", run.RunID, err)
-		}
+	if !b.recorded {
+		return b, nil
 	}
-	return run.Result, failure
+	prior, held, err := claim(&b.run)
+	if err != nil {
+		return begun{}, err
+	}
+	if !held {
+		b.run.Result, b.replayed = replay(prior.Result, stages.definition), true
+		return b, nil
+	}
+	if prior != nil {
+		resume(&b.run, prior, in)
+		b.stages, err = openStages(open, b.run.Result.AsOf)
+	}
+	return b, err
 }
 
 func openStages(open Opener, asOf time.Time) (*Stages, error) {
@@ -110,8 +142,8 @@ func openStages(open Opener, asOf time.Time) (*Stages, error) {
 // maxSources is what fits into the byte that a spooled row has for its source.
 const maxSources = 255
 
-// begin fills in what the input left open.
-func (r *Runner) begin(ctx context.Context, d *Definition, in Input, now, asOf time.Time) (ceap.RunResult, error) {
+// complete fills in what the input left open.
+func (r *Runner) complete(ctx context.Context, d *Definition, in Input, now, asOf time.Time) (ceap.RunResult, error) {
 	res := ceap.RunResult{
 		RunID: r.NewID(), BatchID: in.BatchID, CorrelationID: in.CorrelationID, ProgramID: d.ProgramID, ProgramName: d.ProgramName,
 		ProgramHash: d.Hash, Marketplace: d.Marketplace, Status: ceap.RunRunning, AsOf: asOf, StartedAt: now,
@@ -191,37 +223,53 @@ func resume(run, prior *ceap.Run, in Input) {
 
 // attempt runs the stages and completes the result.
 func (r *Runner) attempt(ctx context.Context, stages *Stages, run *ceap.Run, in Input, meter *Meter) error {
-	d, res := stages.definition, &run.Result
-	log := r.Logger.With("run_id", res.RunID, "correlation_id", res.CorrelationID, "program_id", d.ProgramID, "marketplace", d.Marketplace)
-	if !d.Enabled {
-		res.Status = ceap.RunSkipped
-		res.Message = fmt.Sprintf("the program %q is disabled for %s: %s; nothing was read", d.ProgramID, d.Marketplace, d.Disabled)
-		res.EndedAt = r.Now().UTC()
-		log.InfoContext(ctx, "run skipped")
+	res := &run.Result
+	if r.skip(ctx, stages.definition, res) {
 		return nil
 	}
-	log.InfoContext(ctx, "run started", "batch_id", res.BatchID, "range", res.DateRange.String(), "attempt", res.Attempt)
-	x := &execution{runner: r, stages: stages, def: d, log: log, meter: meter, correlationID: res.CorrelationID, mapOnly: in.Stage == StageExtract}
+	x := r.execution(stages, run, in, meter)
+	x.log.InfoContext(ctx, "run started", "batch_id", res.BatchID, "range", res.DateRange.String(), "attempt", res.Attempt)
+	err := x.run(ctx, *run, in)
+	x.complete(ctx, res, in, err)
+	x.log.InfoContext(ctx, "run ended", "status", string(res.Status), "extracted", res.Counts.Extracted, "stored", res.Counts.Stored, "failed", res.Counts.Failed)
+	return x.verdict(ctx, res, err)
+}
+
+// skip ends the run of a disabled program (D13).
+func (r *Runner) skip(ctx context.Context, d *Definition, res *ceap.RunResult) bool {
+	if d.Enabled {
+		return false
+	}
+	res.Status = ceap.RunSkipped
+	res.Message = fmt.Sprintf("the program %q is disabled for %s: %s; nothing was read", d.ProgramID, d.Marketplace, d.Disabled)
+	res.EndedAt = r.Now().UTC()
+	r.Logger.InfoContext(ctx, "run skipped", "run_id", res.RunID, "program_id", d.ProgramID, "marketplace", d.Marketplace)
+	return true
+}
+
+// execution returns the work on one attempt of a run, or on a part of it.
+func (r *Runner) execution(stages *Stages, run *ceap.Run, in Input, meter *Meter) *execution {
+	d, res := stages.definition, &run.Result
+	x := &execution{
+		runner: r, stages: stages, def: d, meter: meter, correlationID: res.CorrelationID, mapOnly: in.Stage == StageExtract,
+		log:     r.Logger.With("run_id", res.RunID, "correlation_id", res.CorrelationID, "program_id", d.ProgramID, "marketplace", d.Marketplace),
+		tempDir: cmp.Or(r.TempDir, os.TempDir()),
+	}
 	x.req = connector.Request{
 		ProgramID: d.ProgramID, Marketplace: d.Marketplace, Range: res.DateRange, RunID: res.RunID, BatchID: res.BatchID,
 		AsOf: res.AsOf, Zone: d.Zone, Rules: d.Rules,
 	}
 	x.opts = store.UpsertOptions{RunID: res.RunID, Now: res.AsOf, TTL: d.TTL, ReopenAfter: d.ReopenAfter, DryRun: in.DryRun}
 	x.account = account{
-		programID: d.ProgramID, marketplace: d.Marketplace, sources: d.Sources, meter: meter,
+		programID: d.ProgramID, marketplace: d.Marketplace, sources: d.Sources, meter: meter, journal: noJournal{},
 		reasons: map[reasonKey]*reasonTally{}, rejects: make([]int64, len(stages.steps)), models: make([]modelTally, len(d.Models)),
 	}
 	x.warn(d.Warnings...)
-	err := x.run(ctx, *run, in)
-	x.complete(ctx, res, in, err)
-	log.InfoContext(ctx, "run ended", "status", string(res.Status), "extracted", res.Counts.Extracted, "stored", res.Counts.Stored, "failed", res.Counts.Failed)
-	return x.verdict(ctx, res, err)
+	return x
 }
 
 // run goes through the stages, with the journal around them.
 func (x *execution) run(ctx context.Context, run ceap.Run, in Input) (err error) {
-	x.tempDir = cmp.Or(x.runner.TempDir, os.TempDir())
-	x.account.journal = noJournal{}
 	if !in.DryRun && in.Stage == "" {
 		if x.account.journal, err = x.runner.OpenJournal(ctx, run); err != nil {
 			return fmt.Errorf("starting the journal: %w", err)
