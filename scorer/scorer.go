@@ -21,12 +21,14 @@ type Scorer interface {
 	Score(ctx context.Context, batch []*ceap.Candidate, results []Result) error
 }
 
-// Result is what a model says of one candidate.
+// Result is what a model says of one candidate. A kept answer that is still
+// fresh is as good as one just given, and is not marked (I27).
 type Result struct {
 	Value         float64 // in the model's own scale, 0..1 unless the program declares one (D56)
 	Confidence    float64 // 0..1; meaningful only if HasConfidence
 	HasConfidence bool
-	Err           error // why there is no value
+	Err           error // why the model gave no value
+	Cached        bool  // beside an Err: Value is an earlier answer to the same question, which was kept (I28)
 }
 
 // NotConfigured is an error of [Scorer.Score]: the deployment lacks what the

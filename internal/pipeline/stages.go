@@ -58,6 +58,7 @@ func (r *row) reject(step int, filterID, code, reason string) {
 // modelTally says what a model did with the candidates that reached it.
 type modelTally struct {
 	scored, fallback, unscored int64
+	cached                     int64  // of fallback, those whose stand-in is a kept answer
 	code, detail               string // of the first that did not get an answer
 }
 
@@ -159,6 +160,9 @@ func (t *modelTally) add(s *ceap.Score) {
 	case ceap.ScoreModel:
 		t.scored++
 		return
+	case ceap.ScoreCached:
+		t.cached++
+		t.fallback++
 	case ceap.ScoreFallback:
 		t.fallback++
 	case ceap.ScoreUnscored:
@@ -172,6 +176,7 @@ func (t *modelTally) add(s *ceap.Score) {
 func (t *modelTally) merge(other modelTally) {
 	t.scored += other.scored
 	t.fallback += other.fallback
+	t.cached += other.cached
 	t.unscored += other.unscored
 	if t.code == "" {
 		t.code, t.detail = other.code, other.detail
@@ -179,37 +184,49 @@ func (t *modelTally) merge(other modelTally) {
 }
 
 // scored turns a model's answer into a score on the scale 0..1 (D56). Without an
-// answer it is the program's fallback, else there is none (I28).
+// answer it is one that the model has kept, else the program's fallback, else
+// there is none (I28).
 func (m *Model) scored(r scorer.Result, broken error) ceap.Score {
-	s := ceap.Score{ModelID: m.ID, State: ceap.ScoreModel, Confidence: r.Confidence, HasConfidence: r.HasConfidence}
-	err := r.Err
 	if broken != nil {
-		err = broken
+		r = scorer.Result{Err: broken}
 	}
-	if err == nil {
-		value, ok := m.normal(r.Value)
-		switch {
-		case !ok:
-			err = fmt.Errorf("it answered %v, outside its scale of %v to %v", r.Value, m.Min, m.scaleMax())
-		case r.HasConfidence && !(r.Confidence >= 0 && r.Confidence <= 1):
-			err = fmt.Errorf("its confidence is %v, outside 0 to 1", r.Confidence)
-		default:
-			s.Value = value
+	s := ceap.Score{ModelID: m.ID, State: ceap.ScoreUnscored}
+	err := r.Err
+	if err == nil || r.Cached {
+		value, unusable := m.usable(r)
+		if unusable == nil {
+			s.State, s.Value, s.Confidence, s.HasConfidence = ceap.ScoreCached, value, r.Confidence, r.HasConfidence
+		}
+		if err == nil && unusable == nil {
+			s.State = ceap.ScoreModel
 			return s
 		}
+		err = cmp.Or(err, unusable)
 	}
-	s.Confidence, s.HasConfidence = 0, false
 	s.Reason, s.Detail = ceap.ReasonModelError, err.Error()
 	if _, ok := errors.AsType[*scorer.NotConfigured](err); ok {
 		s.Reason = ceap.ReasonModelNotConfigured
 	}
-	s.State = ceap.ScoreUnscored
-	if m.Fallback != nil {
+	if s.State == ceap.ScoreUnscored && m.Fallback != nil {
 		if value, ok := m.normal(*m.Fallback); ok {
 			s.State, s.Value = ceap.ScoreFallback, value
 		}
 	}
 	return s
+}
+
+// usable returns the value of a result on the scale 0..1, or what is wrong with
+// it.
+func (m *Model) usable(r scorer.Result) (float64, error) {
+	value, ok := m.normal(r.Value)
+	switch {
+	case !ok:
+		return 0, fmt.Errorf("it answered %v, outside its scale of %v to %v", r.Value, m.Min, m.scaleMax())
+	case r.HasConfidence && !(r.Confidence >= 0 && r.Confidence <= 1):
+		return 0, fmt.Errorf("its confidence is %v, outside 0 to 1", r.Confidence)
+	default:
+		return value, nil
+	}
 }
 
 func (m *Model) scaleMax() float64 {

@@ -69,7 +69,7 @@ func filler(s scorer.Scorer) func(context.Context, []*ceap.Candidate, []answer) 
 
 func same(a, b answer) bool {
 	return a.Need == b.Need && a.Value == b.Value && a.Confidence == b.Confidence &&
-		a.HasConfidence == b.HasConfidence && plugintest.SameError(a.Err, b.Err)
+		a.HasConfidence == b.HasConfidence && a.Cached == b.Cached && plugintest.SameError(a.Err, b.Err)
 }
 
 func (a answers) checkComplete(ctx context.Context, batch []*ceap.Candidate) error {
@@ -87,9 +87,11 @@ func (a answers) checkComplete(ctx context.Context, batch []*ceap.Candidate) err
 
 func complete(r scorer.Result) error {
 	switch {
-	case r.Err != nil && (r.Value != 0 || r.HasConfidence):
+	case r.Cached && r.Err == nil:
+		return errors.New("a kept answer stands in, but nothing says why")
+	case r.Err != nil && !r.Cached && (r.Value != 0 || r.HasConfidence):
 		return errors.New("it has a value beside the error")
-	case r.Err == nil && (math.IsNaN(r.Value) || math.IsInf(r.Value, 0)):
+	case (r.Err == nil || r.Cached) && (math.IsNaN(r.Value) || math.IsInf(r.Value, 0)):
 		return errors.New("the value is no finite number")
 	case r.HasConfidence && !(r.Confidence >= 0 && r.Confidence <= 1):
 		return errors.New("the confidence is outside 0..1")
