@@ -101,8 +101,11 @@ func (s *Store) find(ctx context.Context, tx *sql.Tx, key ceap.Key) (stored, err
 // Sweep implements [store.Candidates].
 func (c *candidates) Sweep(ctx context.Context, now time.Time) (int64, error) {
 	s := (*Store)(c)
-	err := s.update(ctx, "removing old closing marks", func(tx *sql.Tx) error {
-		_, err := tx.ExecContext(ctx, "DELETE FROM marks WHERE closed_at <= ?", now.Add(-markLife).UnixMicro())
+	err := s.update(ctx, "removing old closing marks and scores", func(tx *sql.Tx) error {
+		if _, err := tx.ExecContext(ctx, "DELETE FROM marks WHERE closed_at <= ?", now.Add(-markLife).UnixMicro()); err != nil {
+			return err
+		}
+		_, err := tx.ExecContext(ctx, "DELETE FROM scores WHERE expires_at <= ?", now.UnixMicro())
 		return err
 	})
 	if err != nil {

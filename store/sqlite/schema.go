@@ -14,7 +14,7 @@ import (
 // migrations bring the schema from one version to the next; the version is kept
 // in PRAGMA user_version. A migration that has shipped never changes.
 func migrations() []string {
-	return []string{schema1}
+	return []string{schema1, schema2}
 }
 
 // Times are microseconds since 1970, UTC. Names (scopes, channel sets, writers)
@@ -80,6 +80,14 @@ CREATE TABLE programs (program TEXT NOT NULL, marketplace TEXT NOT NULL, documen
 CREATE TABLE runs (run TEXT PRIMARY KEY, program TEXT NOT NULL, marketplace TEXT NOT NULL, batch TEXT NOT NULL, status TEXT NOT NULL,
 	started_at INTEGER NOT NULL, input_hash TEXT NOT NULL, result TEXT NOT NULL, UNIQUE (program, marketplace, batch));
 CREATE INDEX runs_started ON runs (started_at);
+`
+
+// What models answered, by what they were asked.
+const schema2 = `
+CREATE TABLE scores (model TEXT NOT NULL, key TEXT NOT NULL, value REAL NOT NULL,
+	confidence REAL,                 -- NULL if the model gave none
+	at INTEGER NOT NULL, expires_at INTEGER NOT NULL, PRIMARY KEY (model, key)) WITHOUT ROWID;
+CREATE INDEX scores_expires ON scores (expires_at);
 `
 
 // applicationID marks the file as CEAP's: "CEAP" in ASCII.

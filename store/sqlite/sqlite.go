@@ -184,7 +184,7 @@ func connect(ctx context.Context, o opening, connections int) (*sql.DB, error) {
 func (s *Store) Roles() store.Roles {
 	return store.Roles{
 		Candidates: (*candidates)(s), Programs: (*programs)(s), Runs: (*runs)(s), OptOuts: (*optOuts)(s),
-		Artifacts: s.files, Maintainer: (*maintainer)(s), Close: s.Close,
+		Scores: (*scores)(s), Artifacts: s.files, Maintainer: (*maintainer)(s), Close: s.Close,
 	}
 }
 

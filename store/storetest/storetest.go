@@ -27,6 +27,8 @@ func Run(t *testing.T, open Open) {
 		{"OptOuts", optOutTests()},
 		{"Programs", programTests()},
 		{"Runs", runTests()},
+		{"Leases", leaseTests()},
+		{"Scores", scoreTests()},
 		{"Artifacts", artifactTests()},
 	}
 	for _, group := range groups {
