@@ -16,7 +16,7 @@ VERSION  := $(shell git describe --tags --always --dirty 2>/dev/null || echo dev
 LDFLAGS  := -s -w -X github.com/ceap-platform/ceap/cli.version=$(VERSION)
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo test race cover lint fuzz bench-batch kill-test nocgo fmt generate verify ci setup clean
+.PHONY: help build demo test test-aws guide-aws race cover lint fuzz bench-batch bench-aws kill-test nocgo package fmt generate verify ci setup setup-aws clean
 
 help: ## print this help
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -31,6 +31,16 @@ demo: build ## build, then run the main job on a generated shop in ./demo-shop
 
 test: ## run the tests
 	$(GO) test -shuffle=on ./...
+
+# The folders of the AWS path; those that are not in this tree yet are left out.
+AWS := internal/awstest store/dynamodb connector/warehouse/athena connector/s3 connector/kinesis \
+	scorer/sagemaker internal/awslambda deploy
+
+test-aws: setup-aws ## run the tests of the AWS path against emulators, none skipped
+	CEAP_REQUIRE_TOOLS=1 $(GO) test -count=1 $(foreach folder,$(AWS),$(if $(wildcard $(folder)),./$(folder)/...))
+
+guide-aws: setup-aws ## run every command of the data source guide with the AWS CLI, and print what it prints
+	CEAP_REQUIRE_TOOLS=1 CEAP_PRINT_TRANSCRIPT=1 $(GO) test -count=1 -v -run TestGuide ./internal/awstest/...
 
 race: ## run the tests with the race detector
 	$(GO) test -race -shuffle=on ./...
@@ -48,12 +58,18 @@ fuzz: ## fuzz every target for FUZZTIME each
 bench-batch: build ## run ROWS generated rows through a program, beside DuckDB alone
 	$(GO) run ./bench/batch -rows $(ROWS) -ceap $(BIN)/ceap
 
+bench-aws: setup-aws ## measure the AWS path on emulators
+	$(GO) run ./bench/aws
+
 kill-test: ## kill a run of a million rows at ten points, run it again, compare with an undisturbed one
 	$(GO) test -count=1 -timeout 30m -run TestKill -v ./cli -kill-rows 2300000
 
 nocgo: ## build everything without cgo, and test what is in that build
 	CGO_ENABLED=0 $(GO) build ./...
 	CGO_ENABLED=0 $(GO) test ./connector ./connector/warehouse ./filter/... ./scorer/... ./store/... ./internal/...
+
+package: ## build dist/ceap-lambda-arm64.zip and dist/ceap-lambda-amd64.zip
+	@scripts/package-lambda
 
 fmt: $(LINT) ## format the code
 	$(LINT) fmt ./...
@@ -65,14 +81,19 @@ verify: ## fail if generated files or the module files are not up to date
 	$(GO) test -count=1 ./schema ./docs -run IsUpToDate
 	GOFLAGS= $(GO) mod tidy -diff
 
-setup: $(LINT) ## install the tools that other targets need, pinned by version
+setup: $(LINT) setup-aws ## install the tools that other targets need, pinned by version
+
+setup-aws:
+	@scripts/setup-aws
 
 $(LINT):
 	@mkdir -p $(TOOLS)
 	GOFLAGS= GOBIN=$(TOOLS) $(GO) install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(LINT_VERSION)
 
-ci: verify lint test race nocgo fuzz ## what continuous integration runs, with the README's commands
+# Nothing is skipped for want of a tool.
+ci: export CEAP_REQUIRE_TOOLS = 1
+ci: setup verify lint test race nocgo fuzz ## what continuous integration runs, with the README's commands
 	@scripts/readme-commands
 
 clean: ## remove what was built
-	rm -rf $(BIN) demo-shop
+	rm -rf $(BIN) dist demo-shop

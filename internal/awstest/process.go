@@ -38,7 +38,7 @@ func startMoto(clientPort int) (*process, error) {
 	}
 	python = filepath.Join(filepath.Dir(python), "python3")
 	cmd := exec.Command(python, "-I", "-c", launcher, strconv.Itoa(clientPort)) //nolint:gosec,noctx // our own tool, which outlives every context of a test
-	cmd.Env = append(os.Environ(), "PYTHONDONTWRITEBYTECODE=1")           //nolint:forbidigo // the tool needs the machine's PATH and HOME
+	cmd.Env = append(os.Environ(), "PYTHONDONTWRITEBYTECODE=1")                 //nolint:forbidigo // the tool needs the machine's PATH and HOME
 	stdin, err := cmd.StdinPipe()
 	if err != nil {
 		return nil, fmt.Errorf("starting moto: %w", err)
