@@ -42,6 +42,7 @@ const (
 	ReasonVersionConflict     = "VERSION_CONFLICT"
 	ReasonStoreError          = "STORE_ERROR"
 	ReasonRunStopped          = "RUN_STOPPED"
+	ReasonPartFailed          = "PART_FAILED" // a part of a run that several processes work on did not finish
 
 	ReasonModelNotConfigured = "MODEL_NOT_CONFIGURED"
 	ReasonModelError         = "MODEL_ERROR"

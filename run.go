@@ -55,6 +55,19 @@ func (c *Counts) Add(kind OutcomeKind) {
 	}
 }
 
+// Merge adds the counts of other rows.
+func (c *Counts) Merge(other Counts) {
+	c.Extracted += other.Extracted
+	c.Invalid += other.Invalid
+	c.Duplicate += other.Duplicate
+	c.Rejected += other.Rejected
+	c.Stored += other.Stored
+	c.Created += other.Created
+	c.Updated += other.Updated
+	c.Unchanged += other.Unchanged
+	c.Failed += other.Failed
+}
+
 // Finished returns how many rows have reached an outcome.
 func (c Counts) Finished() int64 {
 	return c.Invalid + c.Duplicate + c.Rejected + c.Stored + c.Failed
@@ -99,6 +112,7 @@ type RunResult struct {
 	Mappings       []MappingNote    `json:"mappings"`
 	LeftOut        []string         `json:"leftOut"` // disabled parts of the program, named (D13)
 	Warnings       []string         `json:"warnings"`
+	Queries        []QueryNote      `json:"queries,omitempty"` // what sources elsewhere were asked
 	Stages         []StageTime      `json:"stages"`
 
 	ResultHash string    `json:"resultHash"` // equal for equal data, program and clock
@@ -147,11 +161,13 @@ type ReasonCount struct {
 }
 
 // ScoreCount says what one model did: scored + fallback + unscored candidates
-// reached it.
+// reached it. For those of fallback something stands in for an answer: an
+// earlier one that was kept, else the program's fallbackScore (I28).
 type ScoreCount struct {
 	ModelID  string `json:"modelId"`
 	Scored   int64  `json:"scored"`
 	Fallback int64  `json:"fallback"`
+	Cached   int64  `json:"cached,omitempty"` // those of Fallback for whom an earlier answer stands in
 	Unscored int64  `json:"unscored"`
 	Reason   string `json:"reason,omitempty"` // why there were fallbacks or unscored candidates
 }
@@ -170,6 +186,13 @@ type MappingNote struct {
 	Source      string `json:"source"` // the column's name, the constant's text, or "run"
 	How         string `json:"how"`    // column | constant | run | absent
 	Note        string `json:"note,omitempty"`
+}
+
+// QueryNote is a query that a source elsewhere ran for a connector.
+type QueryNote struct {
+	ConnectorID  string `json:"connectorId"`
+	QueryID      string `json:"queryId"`      // the source's own name of it
+	BytesScanned int64  `json:"bytesScanned"` // what it read and may charge for
 }
 
 // StageTime is the wall time during which a stage was at work. Stages overlap.

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"math"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -68,20 +69,50 @@ func (ls *layouts) of(c *ceap.Candidate, last int) int {
 }
 
 func (ls *layouts) add(c *ceap.Candidate) int {
-	l := &layout{}
+	var channels, extra []string
 	for _, flag := range c.Channels {
-		l.channels = append(l.channels, flag.Channel)
-		l.digest = appendText(l.digest, flag.Channel)
+		channels = append(channels, flag.Channel)
 	}
-	l.digest = append(l.digest, 0)
 	for _, a := range c.Extra {
-		l.extra = append(l.extra, a.Name)
-		l.digest = appendText(l.digest, a.Name)
+		extra = append(extra, a.Name)
 	}
 	ls.mu.Lock()
 	defer ls.mu.Unlock()
-	ls.list = append(ls.list, l)
+	ls.list = append(ls.list, newLayout(channels, extra))
 	return len(ls.list) - 1
+}
+
+func newLayout(channels, extra []string) *layout {
+	l := &layout{channels: channels, extra: extra}
+	for _, name := range channels {
+		l.digest = appendText(l.digest, name)
+	}
+	l.digest = append(l.digest, 0)
+	for _, name := range extra {
+		l.digest = appendText(l.digest, name)
+	}
+	return l
+}
+
+// named returns the number of the layout with these names, which it adds if
+// there is none.
+func (ls *layouts) named(channels, extra []string) int {
+	ls.mu.Lock()
+	defer ls.mu.Unlock()
+	for i, l := range ls.list {
+		if slices.Equal(l.channels, channels) && slices.Equal(l.extra, extra) {
+			return i
+		}
+	}
+	ls.list = append(ls.list, newLayout(channels, extra))
+	return len(ls.list) - 1
+}
+
+// all returns the layouts, by number.
+func (ls *layouts) all() []*layout {
+	ls.mu.RLock()
+	defer ls.mu.RUnlock()
+	return slices.Clone(ls.list)
 }
 
 func (ls *layouts) get(n uint64) *layout {

@@ -42,6 +42,7 @@ type execution struct {
 	pool     batches
 	notes    []ceap.MappingNote
 	warnings []string
+	queries  []ceap.QueryNote
 	took     []ceap.StageTime
 }
 
@@ -70,7 +71,7 @@ func (x *execution) extract(ctx context.Context) (*spool.Iterator, error) {
 }
 
 // read reads one source.
-func (x *execution) read(ctx context.Context, index int, sorter *spool.Sorter) (err error) {
+func (x *execution) read(ctx context.Context, index int, to entries) (err error) {
 	source := x.def.Sources[index]
 	req := x.req
 	req.ConnectorID = source.ID
@@ -90,17 +91,24 @@ func (x *execution) read(ctx context.Context, index int, sorter *spool.Sorter) (
 	resolution := transform.Resolution()
 	x.notes = append(x.notes, resolution.Notes...)
 	x.warn(resolution.Warnings...)
-	if err := x.mapRows(ctx, index, stream, transform, sorter); err != nil {
+	if err := x.mapRows(ctx, index, stream, transform, to); err != nil {
 		return fmt.Errorf("connector %q: %w", source.ID, err)
 	}
 	if r, ok := stream.(connector.Reporter); ok {
-		report := r.Report()
-		x.warn(report.Warnings...)
-		if len(report.Unused) > 0 {
-			x.log.InfoContext(ctx, "settings not used by this engine", "connector", source.ID, "settings", report.Unused)
-		}
+		x.report(ctx, source.ID, r.Report())
 	}
 	return nil
+}
+
+// report takes over what a source says of its result.
+func (x *execution) report(ctx context.Context, connectorID string, r connector.Report) {
+	x.warn(r.Warnings...)
+	if len(r.Unused) > 0 {
+		x.log.InfoContext(ctx, "settings not used by this engine", "connector", connectorID, "settings", r.Unused)
+	}
+	if r.QueryID != "" {
+		x.queries = append(x.queries, ceap.QueryNote{ConnectorID: connectorID, QueryID: r.QueryID, BytesScanned: r.BytesScanned})
+	}
 }
 
 // entries takes the entries of rows that have become candidates.
@@ -310,10 +318,15 @@ func (x *execution) scoreCounts() []ceap.ScoreCount {
 	out := []ceap.ScoreCount{}
 	for i, m := range x.def.Models {
 		t := x.account.models[i]
-		sc := ceap.ScoreCount{ModelID: m.ID, Scored: t.scored, Fallback: t.fallback, Unscored: t.unscored, Reason: m.Note}
+		sc := ceap.ScoreCount{ModelID: m.ID, Scored: t.scored, Fallback: t.fallback, Cached: t.cached, Unscored: t.unscored, Reason: m.Note}
 		if t.code != "" {
 			sc.Reason = t.code + ": " + t.detail
-			x.warn(fmt.Sprintf("model %q: %s: %d candidates got its fallbackScore and %d no score from it: %s", m.ID, t.code, t.fallback, t.unscored, t.detail))
+			kept := ""
+			if t.cached > 0 {
+				kept = fmt.Sprintf("%d candidates got an earlier answer of it; ", t.cached)
+			}
+			x.warn(fmt.Sprintf("model %q: %s: %s%d candidates got its fallbackScore and %d no score from it: %s",
+				m.ID, t.code, kept, t.fallback-t.cached, t.unscored, t.detail))
 		}
 		out = append(out, sc)
 	}

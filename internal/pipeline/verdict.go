@@ -38,6 +38,7 @@ func (x *execution) complete(ctx context.Context, res *ceap.RunResult, in Input,
 	if x.notes != nil {
 		res.Mappings = x.notes
 	}
+	res.Queries = x.queries
 	res.Stages = append(res.Stages, x.took...)
 	res.EndedAt = x.runner.Now().UTC()
 	res.DurationMs = res.EndedAt.Sub(res.StartedAt).Milliseconds()
