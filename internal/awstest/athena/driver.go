@@ -1,0 +1,5 @@
+//go:build cgo
+
+package athena
+
+import _ "github.com/duckdb/duckdb-go/v2" // the SQL engine; without it New fails
