@@ -12,9 +12,6 @@ import (
 	"github.com/ceap-platform/ceap/store"
 )
 
-// markLife is how long a closing mark outlives its candidate (D5).
-const markLife = 365 * 24 * time.Hour
-
 // sweepRows bounds the rows of one transaction of a sweep, so that other writers
 // need not wait long.
 const sweepRows = 5000
@@ -37,12 +34,8 @@ func (c *candidates) Close(ctx context.Context, key ceap.Key, closing store.Clos
 // closeRow closes a candidate that is there. Its entry among the ranks is stale
 // from then on.
 func (s *Store) closeRow(ctx context.Context, tx *sql.Tx, row stored, sc scope, closing store.Closing) error {
-	status, ok := map[ceap.Status]int64{ceap.StatusSent: statusSent, ceap.StatusConsumed: statusConsumed, ceap.StatusDeleted: statusDeleted}[closing.Status]
-	if !ok {
-		return ceap.Errorf(ceap.CodeInvalid, "a candidate cannot be closed as %q", closing.Status)
-	}
-	if row.status >= status {
-		return nil
+	if closes, err := closing.Closes(statusOf(row.status)); err != nil || !closes {
+		return err
 	}
 	if row.status == statusOpen {
 		if err := addStale(ctx, tx, row.scope, 1); err != nil {
@@ -50,8 +43,12 @@ func (s *Store) closeRow(ctx context.Context, tx *sql.Tx, row stored, sc scope, 
 		}
 	}
 	at := closing.At.UnixMicro()
-	if status == statusDeleted {
+	if closing.Status == ceap.StatusDeleted {
 		return s.bury(ctx, tx, row, sc, statusDeleted, at)
+	}
+	status := statusSent
+	if closing.Status == ceap.StatusConsumed {
+		status = statusConsumed
 	}
 	_, err := tx.ExecContext(ctx, `UPDATE candidates SET status = ?, closed_at = ?, closed_channel = ?, version = version + 1,
 		updated_at = MAX(updated_at, ?) WHERE id = ?`, status, at, closing.Channel, at, row.id)
@@ -102,7 +99,7 @@ func (s *Store) find(ctx context.Context, tx *sql.Tx, key ceap.Key) (stored, err
 func (c *candidates) Sweep(ctx context.Context, now time.Time) (int64, error) {
 	s := (*Store)(c)
 	err := s.update(ctx, "removing old closing marks and scores", func(tx *sql.Tx) error {
-		if _, err := tx.ExecContext(ctx, "DELETE FROM marks WHERE closed_at <= ?", now.Add(-markLife).UnixMicro()); err != nil {
+		if _, err := tx.ExecContext(ctx, "DELETE FROM marks WHERE closed_at <= ?", now.Add(-store.MarkLife).UnixMicro()); err != nil {
 			return err
 		}
 		_, err := tx.ExecContext(ctx, "DELETE FROM scores WHERE expires_at <= ?", now.UnixMicro())

@@ -25,6 +25,10 @@ const (
 	statusExpired // in marks only
 )
 
+func statusOf(n int64) ceap.Status {
+	return [...]ceap.Status{ceap.StatusOpen, ceap.StatusSent, ceap.StatusConsumed, ceap.StatusDeleted, ceap.StatusExpired}[n]
+}
+
 // columns are what scanRow reads.
 const columns = `id, customer, scope, subject_type, subject_id, event_at, score, channel_set, status, version,
 	created_at, updated_at, expires_at, closed_at, closed_channel, writer, creator, body`
@@ -194,7 +198,7 @@ func (r *stored) candidate(n *names, now time.Time) (ceap.Candidate, error) {
 		Key:       r.key(sc),
 		EventDate: fromMicros(r.eventAt), Score: r.score.V, Scored: r.score.Valid,
 		Meta: ceap.Meta{
-			Status: ceap.StatusOpen, CreatedAt: fromMicros(r.createdAt), UpdatedAt: fromMicros(r.updatedAt), ExpiresAt: fromMicros(r.expiresAt),
+			Status: statusOf(r.status), CreatedAt: fromMicros(r.createdAt), UpdatedAt: fromMicros(r.updatedAt), ExpiresAt: fromMicros(r.expiresAt),
 			Version: r.version, ConnectorID: last.connector, RunID: last.run, CreatedRunID: first.run, CorrelationID: last.correlation,
 			ClosedChannel: r.closedChannel.V,
 		},
@@ -202,12 +206,7 @@ func (r *stored) candidate(n *names, now time.Time) (ceap.Candidate, error) {
 	if r.closedAt.Valid {
 		c.Meta.ClosedAt = fromMicros(r.closedAt.V)
 	}
-	switch {
-	case r.status == statusSent:
-		c.Meta.Status = ceap.StatusSent
-	case r.status == statusConsumed:
-		c.Meta.Status = ceap.StatusConsumed
-	case !now.IsZero() && r.expiresAt <= now.UnixMicro():
+	if r.status == statusOpen && !now.IsZero() && r.expiresAt <= now.UnixMicro() {
 		c.Meta.Status = ceap.StatusExpired
 	}
 	return c, r.fill(&c)

@@ -6,10 +6,8 @@ import (
 	"context"
 	"database/sql"
 	"database/sql/driver"
-	"fmt"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/ceap-platform/ceap"
 	"github.com/ceap-platform/ceap/store"
@@ -268,7 +266,7 @@ func (u *upsert) collect(start, end int) error {
 	for i := start; i < end; i++ {
 		c := u.batch[i]
 		if u.optedOut(c) {
-			u.reject(i, ceap.ReasonOptedOut, "the customer has opted out")
+			u.results[i] = store.OptedOut()
 			continue
 		}
 		p, err := u.pending(i, c)
@@ -351,10 +349,6 @@ func (u *upsert) insert(rows []pending) (int, error) {
 	return u.inserter.insert(u, rows)
 }
 
-func (u *upsert) reject(i int, code, reason string) {
-	u.results[i] = store.UpsertResult{Kind: ceap.OutcomeRejected, Code: code, Reason: reason}
-}
-
 const findMarks = "SELECT hash, status, event_at, closed_at, version FROM marks WHERE hash IN (?"
 
 // checkMarks rejects the rows of the group that a closing mark keeps away, and
@@ -385,8 +379,9 @@ func (u *upsert) checkMarks() error {
 		for k := range n {
 			n[k], _ = v[k+1].(int64)
 		}
-		if code, reason := u.closedReason(n[0], n[1], n[2], u.batch[p.index]); code != "" {
-			u.reject(p.index, code, reason)
+		was := store.Known{Status: statusOf(n[0]), EventDate: fromMicros(n[1]), ClosedAt: fromMicros(n[2])}
+		if result, step := store.Decide(was, u.batch[p.index], u.opts); step == store.Leave {
+			u.results[p.index] = result
 			away[i] = true
 		} else {
 			p.version, p.mark = n[3]+1, hash
@@ -406,72 +401,31 @@ func (u *upsert) checkMarks() error {
 	return nil
 }
 
-// closedReason says why a candidate that was closed stays away, or "" if it may
-// be opened again (D5).
-func (u *upsert) closedReason(status, eventAt, closedAt int64, c *ceap.Candidate) (code, reason string) {
-	later := c.EventDate.UnixMicro() > eventAt
-	switch status {
-	case statusDeleted:
-		return ceap.ReasonDeleted, "it was deleted on " + onDay(closedAt)
-	case statusExpired:
-		if later {
-			return "", ""
-		}
-		return ceap.ReasonExpired, fmt.Sprintf("it expired on %s, and its event of %s is not a later one", onDay(closedAt), c.EventDate.Format(time.DateOnly))
-	default:
-		wait := u.opts.ReopenAfter
-		if wait > 0 && later && u.now >= closedAt+wait.Microseconds() {
-			return "", ""
-		}
-		reason = "the customer was contacted about it on " + onDay(closedAt)
-		if wait > 0 {
-			reason += fmt.Sprintf("; it may come back with a later event from %s on", onDay(closedAt+wait.Microseconds()))
-		}
-		return ceap.ReasonAlreadyContacted, reason
-	}
-}
-
-func onDay(micros int64) string { return fromMicros(micros).Format(time.DateOnly) }
-
 // decide decides about a candidate that is stored already.
-func (u *upsert) decide(p *pending, row *stored) error {
+func (u *upsert) decide(p *pending, row *stored) (err error) {
 	c := u.batch[p.index]
-	same := row.sameContent(c, p.body) && row.channelSet == p.set
-	last, err := u.runOf(row.writer)
-	if err != nil {
+	was := store.Known{
+		Status: statusOf(row.status), EventDate: fromMicros(row.eventAt), ExpiresAt: fromMicros(row.expiresAt), ClosedAt: fromMicros(row.closedAt.V),
+		SameContent: row.sameContent(c, p.body) && row.channelSet == p.set,
+	}
+	if was.RunID, err = u.runOf(row.writer); err != nil {
 		return err
 	}
-	if last == u.opts.RunID {
-		kind := ceap.OutcomeUpdated
-		if first, err := u.runOf(row.creator); err != nil {
+	if was.RunID == u.opts.RunID {
+		if was.CreatedRunID, err = u.runOf(row.creator); err != nil {
 			return err
-		} else if first == u.opts.RunID {
-			kind = ceap.OutcomeCreated
 		}
-		u.results[p.index] = store.UpsertResult{Kind: kind}
-		if same || row.status != statusOpen {
-			return nil
-		}
-		return u.update(p, row)
 	}
-	status, closedAt := row.status, row.closedAt.V
-	if status == statusOpen && row.expiresAt <= u.now {
-		status, closedAt = statusExpired, row.expiresAt
-	}
-	if status != statusOpen {
-		if code, reason := u.closedReason(status, row.eventAt, closedAt, c); code != "" {
-			u.reject(p.index, code, reason)
-			return nil
-		}
-		u.results[p.index] = store.UpsertResult{Kind: ceap.OutcomeCreated}
+	result, step := store.Decide(was, c, u.opts)
+	u.results[p.index] = result
+	switch step {
+	case store.Open:
 		return u.reopen(p, row)
-	}
-	if same {
-		u.results[p.index] = store.UpsertResult{Kind: ceap.OutcomeUnchanged}
+	case store.Change:
+		return u.update(p, row)
+	default:
 		return nil
 	}
-	u.results[p.index] = store.UpsertResult{Kind: ceap.OutcomeUpdated}
-	return u.update(p, row)
 }
 
 func (u *upsert) runOf(id int64) (string, error) {
