@@ -221,6 +221,12 @@ type Artifacts interface {
 	Remove(ctx context.Context, prefix string) error
 }
 
+// Locator is the optional ability of [Artifacts] to say where a file lies, for
+// services that read it themselves.
+type Locator interface {
+	Locate(ctx context.Context, name string) (bucket, key string, err error)
+}
+
 // ArtifactWriter writes one file.
 type ArtifactWriter interface {
 	io.Writer

@@ -25,6 +25,8 @@ type Deps struct {
 	Logger *slog.Logger     // Default: discards everything.
 	Now    func() time.Time // Default: the wall clock.
 	NewID  func() string    // unique ids that grow with time. Default: UUIDs of version 7.
+
+	SortMemory int // see pipeline.Runner
 }
 
 // App is a deployment of CEAP. It is safe for concurrent use.
@@ -35,6 +37,7 @@ type App struct {
 	log      *slog.Logger
 	now      func() time.Time
 	newID    func() string
+	sortMem  int
 
 	mu    sync.Mutex
 	roles *store.Roles // opened on first use; nil before
@@ -49,7 +52,7 @@ func New(_ context.Context, c *config.Config, plugins plugin.Set, deps Deps) (*A
 	if err := problems.Err(); err != nil {
 		return nil, err
 	}
-	a := &App{config: c, settings: settings, plugins: plugins, log: deps.Logger, now: deps.Now, newID: deps.NewID}
+	a := &App{config: c, settings: settings, plugins: plugins, log: deps.Logger, now: deps.Now, newID: deps.NewID, sortMem: deps.SortMemory}
 	if a.log == nil {
 		a.log = slog.New(slog.DiscardHandler)
 	}
@@ -103,7 +106,28 @@ func (a *App) store() (*store.Roles, error) {
 
 // env is what plug-ins are given.
 func (a *App) env() plugin.Env {
-	return plugin.Env{Logger: a.log, Now: a.now, NewID: a.newID, Dir: a.config.Dir, OptOuts: lazyOptOuts{a}}
+	return plugin.Env{Logger: a.log, Now: a.now, NewID: a.newID, Dir: a.config.Dir, OptOuts: lazyOptOuts{a}, Scores: lazyScores{a}}
+}
+
+// lazyScores opens the store when a model first asks.
+type lazyScores struct{ app *App }
+
+// LoadScores returns what the store has kept.
+func (l lazyScores) LoadScores(ctx context.Context, modelID string, keys []string, now time.Time) (map[string]ceap.CachedScore, error) {
+	roles, err := l.app.store()
+	if err != nil {
+		return nil, err
+	}
+	return roles.Scores.LoadScores(ctx, modelID, keys, now)
+}
+
+// SaveScores keeps scores in the store.
+func (l lazyScores) SaveScores(ctx context.Context, modelID string, scores []ceap.CachedScore) error {
+	roles, err := l.app.store()
+	if err != nil {
+		return err
+	}
+	return roles.Scores.SaveScores(ctx, modelID, scores)
 }
 
 // lazyOptOuts opens the store when a filter first asks, so that looking at a

@@ -200,14 +200,19 @@ func (a *App) switched(ctx context.Context, p *program.Program) (*program.Progra
 	if err != nil {
 		return nil, err
 	}
+	return switchedBy(items, p), nil
+}
+
+// switchedBy is switched with the items of the program.
+func switchedBy(items []ceap.ProgramItem, p *program.Program) *program.Program {
 	for _, it := range items {
 		if it.Marketplace == p.Marketplace && !it.Enabled && p.Enabled {
 			off := *p
 			off.Enabled, off.Disabled = false, fmt.Sprintf("it was switched off; `ceap program enable %s` switches it on", p.ProgramID)
-			return &off, nil
+			return &off
 		}
 	}
-	return p, nil
+	return p
 }
 
 // items returns the stored items of a program, or of all for "".

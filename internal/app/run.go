@@ -49,7 +49,7 @@ func (a *App) Run(ctx context.Context, req RunRequest, meter *pipeline.Meter) (c
 func (a *App) runner(roles *store.Roles) *pipeline.Runner {
 	return &pipeline.Runner{
 		Candidates: roles.Candidates, Runs: roles.Runs, Logger: a.log, Now: a.now, NewID: a.newID,
-		TempDir: a.config.Path(a.config.TempDir),
+		TempDir: a.config.Path(a.config.TempDir), SortMemory: a.sortMem,
 		OpenJournal: func(ctx context.Context, run ceap.Run) (pipeline.Journal, error) {
 			w, err := journal.Create(ctx, roles.Artifacts, a.now, journal.Head{
 				RunID: run.RunID, ProgramID: run.Result.ProgramID, Marketplace: run.Result.Marketplace, Attempt: run.Result.Attempt,

@@ -9,6 +9,7 @@ package config
 import (
 	"encoding/json"
 	"log/slog"
+	"maps"
 	"path/filepath"
 	"slices"
 	"time"
@@ -30,6 +31,7 @@ type Config struct {
 	Scorers    map[string]*plugin.Node `json:"scorers,omitempty" doc:"Settings of models, by model type."`
 	Models     map[string]Model        `json:"models,omitempty" doc:"What answers for a program's model in this deployment, by modelId."`
 	Journal    Journal                 `json:"journal" doc:"The record of what became of every row."`
+	AWS        AWS                     `json:"aws" doc:"The deployment on AWS: what --on aws means, and how runs there are cut into parts."`
 	TempDir    string                  `json:"tempDir" doc:"Folder for what does not fit into memory during a run. Empty means the system's. Default empty."`
 	Log        Log                     `json:"log" doc:"Log lines, which go to standard error."`
 
@@ -51,6 +53,52 @@ type Model struct {
 	Config    *plugin.Node `json:"config,omitempty" doc:"The configuration of that type."`
 }
 
+// AWS says which deployment on AWS is meant, and how its runs are cut into
+// parts.
+type AWS struct {
+	Stage           string `json:"stage" ceap:"nonempty" doc:"The stage, which ends the names of tables, functions and state machine, as in Candidates-dev. Default dev."`
+	Region          string `json:"region,omitempty" doc:"The AWS region. Default: the environment's."`
+	ArtifactsBucket string `json:"artifactsBucket,omitempty" doc:"The bucket of the runs' files. Default ceap-artifacts-<stage>-<account>-<region>, as the template names it."`
+	PartRows        int    `json:"partRows" ceap:"min=1,max=10000000" doc:"Rows of a part of a run, about. Fewer finish sooner and cost more requests; many may not be done in the 15 minutes of a function. Default 100000."`
+	Concurrency     int    `json:"concurrency" ceap:"min=1,max=10000" doc:"Parts at work at a time, at most. More is faster and asks more of tables, endpoints and the account's functions. Default 50."`
+}
+
+// OnAWS returns the configuration of the deployment on AWS: the store is its
+// tables and bucket, and the SQL engine is Athena.
+func (c *Config) OnAWS() *Config {
+	a := *c
+	settings := object("stage", c.AWS.Stage, "region", c.AWS.Region, "artifactsBucket", c.AWS.ArtifactsBucket)
+	a.Store = Store{Type: "dynamodb", Settings: settings}
+	a.Connectors = maps.Clone(c.Connectors)
+	if a.Connectors == nil {
+		a.Connectors = map[string]*plugin.Node{}
+	}
+	a.Connectors["data-warehouse"] = with(c.Connectors["data-warehouse"], "engine", "athena")
+	return &a
+}
+
+// object returns an object of texts, without those that are empty.
+func object(pairs ...string) *plugin.Node {
+	n := &plugin.Node{Kind: plugin.NodeObject}
+	for i := 0; i+1 < len(pairs); i += 2 {
+		if pairs[i+1] != "" {
+			n = with(n, pairs[i], pairs[i+1])
+		}
+	}
+	return n
+}
+
+// with returns the object with that text under the name.
+func with(n *plugin.Node, name, text string) *plugin.Node {
+	out := &plugin.Node{Kind: plugin.NodeObject}
+	if n != nil {
+		*out = *n
+		out.Fields = slices.DeleteFunc(slices.Clone(n.Fields), func(f plugin.Field) bool { return f.Name == name })
+	}
+	out.Fields = append(out.Fields, plugin.Field{Name: name, Value: &plugin.Node{Kind: plugin.NodeString, Text: text}})
+	return out
+}
+
 // Journal says how long the outcomes of single rows are kept.
 type Journal struct {
 	KeepDays int `json:"keepDays" ceap:"min=1,max=3650" doc:"Days for which a run's rows can be asked about. More needs more disk. Default 7."`
@@ -66,7 +114,7 @@ type Log struct {
 func Default() Config {
 	return Config{
 		Programs: "programs", Templates: "templates", Store: Store{Type: "sqlite"},
-		Journal: Journal{KeepDays: 7}, Log: Log{Level: "warn", Format: "text"},
+		Journal: Journal{KeepDays: 7}, AWS: AWS{Stage: "dev", PartRows: 100_000, Concurrency: 50}, Log: Log{Level: "warn", Format: "text"},
 	}
 }
 
@@ -124,6 +172,9 @@ func (c *Config) Validate() ceap.Problems {
 		{c.Programs == "", "programs", "needs the name of a folder"},
 		{c.Templates == "", "templates", "needs the name of a folder"},
 		{c.Store.Type == "", "store.type", "needs the name of a store, such as sqlite"},
+		{c.AWS.Stage == "", "aws.stage", "needs the name of a stage, such as dev"},
+		{c.AWS.PartRows == 0, "aws.partRows", "is 0; use at least 1"},
+		{c.AWS.Concurrency == 0, "aws.concurrency", "is 0; use at least 1"},
 		{c.Journal.KeepDays == 0, "journal.keepDays", "is 0; use at least 1"},
 		{c.Log.Level == "", "log.level", "is empty; use one of: debug, info, warn, error"},
 		{c.Log.Format == "", "log.format", "is empty; use one of: text, json"},

@@ -42,10 +42,18 @@ func variables() map[string]string {
 		"CEAP_TEMPLATES":         "templates",
 		"CEAP_JOURNAL_KEEP_DAYS": "journal.keepDays",
 		"CEAP_TEMP_DIR":          "tempDir",
+		"CEAP_STAGE":             "aws.stage",
+		"CEAP_REGION":            "aws.region",
+		"CEAP_ARTIFACTS_BUCKET":  "aws.artifactsBucket",
+		"CEAP_PART_ROWS":         "aws.partRows",
+		"CEAP_CONCURRENCY":       "aws.concurrency",
 		"CEAP_LOG_LEVEL":         "log.level",
 		"CEAP_LOG_FORMAT":        "log.format",
 	}
 }
+
+// numbers lists the settings of [variables] that are numbers.
+func numbers() []string { return []string{"journal.keepDays", "aws.partRows", "aws.concurrency"} }
 
 // dirVariable names the project's folder.
 const dirVariable = "CEAP_DIR"
@@ -171,7 +179,7 @@ func fromFlags(flags map[string]string) map[string]setting {
 func override(c *Config, origin string, s setting) ceap.Problems {
 	at := ceap.Position{File: origin}
 	node := &plugin.Node{Kind: plugin.NodeString, Text: s.text, Pos: at, Path: s.path}
-	if s.text != "" && strings.Trim(s.text, "0123456789") == "" && s.path == "journal.keepDays" {
+	if s.text != "" && strings.Trim(s.text, "0123456789") == "" && slices.Contains(numbers(), s.path) {
 		node.Kind = plugin.NodeNumber
 	}
 	parts := strings.Split(s.path, ".")
