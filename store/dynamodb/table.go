@@ -22,6 +22,12 @@ const (
 	createdIndex = "GSI2" // all, oldest first
 )
 
+// The indexes of the records of runs, by the time of their start.
+const (
+	startedIndex        = "GSI1" // all
+	programStartedIndex = "GSI2" // those of a program
+)
+
 // TTLAttribute is the attribute from whose time on, in seconds since 1970,
 // DynamoDB may remove an item. It is switched on for the tables that
 // [ExpiringTables] names.
@@ -38,8 +44,11 @@ func Tables(stage string) []*dynamodb.CreateTableInput {
 		NonKeyAttributes: []string{"channels", "subjectType", "subjectId", "expiresAt"},
 	})
 	addIndex(candidates, createdIndex, &types.Projection{ProjectionType: types.ProjectionTypeKeysOnly})
+	runs := table(runTable, stage)
+	addIndex(runs, startedIndex, &types.Projection{ProjectionType: types.ProjectionTypeAll})
+	addIndex(runs, programStartedIndex, &types.Projection{ProjectionType: types.ProjectionTypeAll})
 	return []*dynamodb.CreateTableInput{
-		table(programTable, stage), candidates, table(runTable, stage), table(optOutTable, stage), table(scoreTable, stage),
+		table(programTable, stage), candidates, runs, table(optOutTable, stage), table(scoreTable, stage),
 	}
 }
 
