@@ -41,6 +41,7 @@ const (
 	ReasonFilterError         = "FILTER_ERROR"
 	ReasonVersionConflict     = "VERSION_CONFLICT"
 	ReasonStoreError          = "STORE_ERROR"
+	ReasonThrottled           = "THROTTLED"
 	ReasonRunStopped          = "RUN_STOPPED"
 	ReasonPartFailed          = "PART_FAILED" // a part of a run that several processes work on did not finish
 
