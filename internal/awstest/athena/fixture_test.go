@@ -25,14 +25,14 @@ const results = "s3://ceap-athena-results-dev/"
 
 // cloud is a fake with S3 in memory.
 type cloud struct {
-	t      *testing.T
+	t      testing.TB
 	fake   *athena.Fake
 	client *api.Client
 	s3     *s3.Client
 	folder string
 }
 
-func newCloud(t *testing.T, o athena.Options) *cloud {
+func newCloud(t testing.TB, o athena.Options) *cloud {
 	t.Helper()
 	c := &cloud{t: t, folder: t.TempDir()}
 	c.mkdir("ceap_data_dev")

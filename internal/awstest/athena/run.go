@@ -246,7 +246,7 @@ func (j *job) writeFiles(ctx context.Context, target string, total int) error {
 		if err := j.writeFile(ctx, path, from, to); err != nil {
 			return err
 		}
-		location := fmt.Sprintf("%s%s_%05d_%s", target, "20260128_120000", n, j.query.id)
+		location := target + j.query.fileName(n)
 		if err := j.fake.store.putFile(ctx, location, path); err != nil {
 			return userFault(typeResults, "HIVE_WRITER_CLOSE_ERROR: Error committing write to Hive: %v", err)
 		}
@@ -262,8 +262,13 @@ func (j *job) writeFiles(ctx context.Context, target string, total int) error {
 }
 
 func (j *job) writeFile(ctx context.Context, path string, from, to int) error {
-	return j.session.exec(ctx, fmt.Sprintf("COPY (SELECT * FROM unloaded WHERE rowid >= %d AND rowid < %d ORDER BY rowid) TO %s (FORMAT parquet, COMPRESSION %s, ROW_GROUP_SIZE %d)",
-		from, to, quoteText(path), quoteText(j.query.statement.unload.compression), j.fake.options.GroupRows))
+	compression, groupRows := j.query.statement.unload.compression, j.fake.options.GroupRows
+	err := j.session.exec(ctx, fmt.Sprintf("COPY (SELECT * FROM unloaded WHERE rowid >= %d AND rowid < %d ORDER BY rowid) TO %s (FORMAT parquet, COMPRESSION %s, ROW_GROUP_SIZE %d)",
+		from, to, quoteText(path), quoteText(compression), groupRows))
+	if err != nil {
+		return err
+	}
+	return rewriteParquet(path, j.query.result.columns, compression, groupRows)
 }
 
 // writeManifest lists the files.
