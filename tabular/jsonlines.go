@@ -108,6 +108,9 @@ func (j *JSONLines) next() ([]byte, int64, error) {
 // no types: each value has its own.
 func (j *JSONLines) Columns() []connector.Column { return j.columns }
 
+// Has reports whether a line so far had the key that is column i.
+func (j *JSONLines) Has(i int) bool { return j.objects.given[i] > 0 }
+
 // Next returns the next rows.
 func (j *JSONLines) Next() ([]connector.Record, error) {
 	j.batch, j.values = j.batch[:0], j.values[:0]
