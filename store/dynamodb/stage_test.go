@@ -1,0 +1,151 @@
+package dynamodb_test
+
+import (
+	"fmt"
+	"log/slog"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	awsdb "github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+
+	"github.com/ceap-platform/ceap"
+	"github.com/ceap-platform/ceap/awsapi"
+	"github.com/ceap-platform/ceap/internal/awstest"
+	"github.com/ceap-platform/ceap/plugin"
+	"github.com/ceap-platform/ceap/store"
+	"github.com/ceap-platform/ceap/store/dynamodb"
+)
+
+// stages counts the stages of this process, which share an emulator.
+var stages atomic.Int64 //nolint:gochecknoglobals // names must be unique in the process
+
+// stage is a stage of its own in an emulated account, with a clock and a log.
+type stage struct {
+	cloud  *awstest.Cloud
+	config dynamodb.Config
+	db     *awsdb.Client
+	s3     *s3.Client
+	clock  *clock
+	log    *lines
+}
+
+// newStage returns an empty stage with tables and bucket.
+func newStage(t *testing.T) *stage {
+	t.Helper()
+	s := bareStage(t)
+	for _, table := range dynamodb.Tables(s.config.Stage) {
+		if _, err := s.db.CreateTable(t.Context(), table); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := s.s3.CreateBucket(t.Context(), &s3.CreateBucketInput{Bucket: &s.config.ArtifactsBucket}); err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// bareStage returns a stage that nothing was deployed to.
+func bareStage(t *testing.T) *stage {
+	t.Helper()
+	cloud := awstest.Start(t)
+	config := dynamodb.DefaultConfig()
+	config.Stage = fmt.Sprintf("t%d", stages.Add(1))
+	config.ArtifactsBucket = "artifacts-" + config.Stage
+	return &stage{
+		cloud: cloud, config: config, db: awsdb.NewFromConfig(cloud.Config), s3: awsapi.S3(cloud.Config),
+		clock: &clock{now: noon()}, log: &lines{},
+	}
+}
+
+// open opens the stage's store, as one process of several would.
+func (s *stage) open(t *testing.T) store.Roles {
+	t.Helper()
+	var ids atomic.Int64
+	env := plugin.Env{
+		Logger: slog.New(slog.NewTextHandler(s.log, nil)), Now: s.clock.Now,
+		NewID: func() string { return fmt.Sprintf("id-%d", ids.Add(1)) },
+	}
+	roles := dynamodb.New(env, s.config, s.cloud.Load)
+	t.Cleanup(func() {
+		if err := roles.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return roles
+}
+
+func (s *stage) put(t *testing.T, table string, item map[string]types.AttributeValue) {
+	t.Helper()
+	if _, err := s.db.PutItem(t.Context(), &awsdb.PutItemInput{TableName: aws.String(table + "-" + s.config.Stage), Item: item}); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// items returns all items of a table whose partition keys start so.
+func (s *stage) items(t *testing.T, table, prefix string) []map[string]types.AttributeValue {
+	t.Helper()
+	out, err := s.db.Scan(t.Context(), &awsdb.ScanInput{
+		TableName: aws.String(table + "-" + s.config.Stage), FilterExpression: aws.String("begins_with(PK, :p)"),
+		ExpressionAttributeValues: map[string]types.AttributeValue{":p": &types.AttributeValueMemberS{Value: prefix}},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return out.Items
+}
+
+func noon() time.Time { return time.Date(2026, 1, 27, 12, 0, 0, 0, time.UTC) }
+
+// clock stands still until it is moved.
+type clock struct {
+	mu  sync.Mutex
+	now time.Time
+}
+
+func (c *clock) Now() time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.now
+}
+
+func (c *clock) forward(d time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.now = c.now.Add(d)
+}
+
+// lines is a log in memory.
+type lines struct {
+	mu   sync.Mutex
+	text strings.Builder
+}
+
+func (l *lines) Write(b []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.Write(b)
+}
+
+func (l *lines) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.String()
+}
+
+func wantCode(t *testing.T, err error, want ceap.Code, words ...string) {
+	t.Helper()
+	if got := ceap.ErrorCode(err); got != want {
+		t.Fatalf("error %v has code %q, want %q", err, got, want)
+	}
+	for _, word := range words {
+		if !strings.Contains(err.Error(), word) {
+			t.Errorf("error %v does not say %q", err, word)
+		}
+	}
+}
