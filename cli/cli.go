@@ -17,8 +17,11 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/ceap-platform/ceap"
+	"github.com/ceap-platform/ceap/awsapi"
 	"github.com/ceap-platform/ceap/internal/app"
 	"github.com/ceap-platform/ceap/internal/config"
+	"github.com/ceap-platform/ceap/internal/stage"
 	"github.com/ceap-platform/ceap/internal/telemetry"
 	"github.com/ceap-platform/ceap/plugin"
 )
@@ -45,6 +48,7 @@ type shell struct {
 	environ []string
 
 	dir     string // -C
+	on      string // --on
 	asJSON  bool
 	noColor bool
 	logs    map[string]*string
@@ -102,6 +106,8 @@ Exit status: 0 done, 1 failed, 2 wrong input, 3 wrong environment, 4 skipped.`,
 	root.SetFlagErrorFunc(wrongFlag)
 	flags := root.PersistentFlags()
 	flags.StringVarP(&s.dir, "project", "C", "", "the project's folder, where "+config.FileName+" lies (default: CEAP_DIR, else the working directory)")
+	flags.StringVar(&s.on, "on", onLocal, "where: local, or aws for the stage that ceap.yaml names under aws")
+	_ = root.RegisterFlagCompletionFunc("on", cobra.FixedCompletions([]string{onLocal, onAWS}, cobra.ShellCompDirectiveNoFileComp))
 	flags.BoolVar(&s.asJSON, "json", s.asJSON, "write data as JSON, errors too")
 	flags.BoolVar(&s.noColor, "no-color", false, "no colours and no progress bars; so does NO_COLOR")
 	s.logs = map[string]*string{
@@ -130,6 +136,12 @@ Exit status: 0 done, 1 failed, 2 wrong input, 3 wrong environment, 4 skipped.`,
 	return root
 }
 
+// Where commands work.
+const (
+	onLocal = "local"
+	onAWS   = "aws"
+)
+
 // The groups of commands in the help.
 const (
 	groupStart   = "start"
@@ -155,6 +167,11 @@ func (s *shell) open(ctx context.Context) (*app.App, error) {
 	return a, nil
 }
 
+// stage returns the stage on AWS that the configuration names.
+func (s *shell) stage() *stage.Stage {
+	return stage.New(s.config.AWS.Stage, awsapi.Lazy(s.config.AWS.Region))
+}
+
 // configure loads the configuration and sets up the log.
 func (s *shell) configure(ctx context.Context) error {
 	flags := map[string]string{}
@@ -166,6 +183,13 @@ func (s *shell) configure(ctx context.Context) error {
 	c, warnings, err := config.Load(config.Sources{Dir: s.dir, Flags: flags, Environ: s.environ})
 	if err != nil {
 		return err
+	}
+	switch s.on {
+	case onLocal:
+	case onAWS:
+		c = c.OnAWS()
+	default:
+		return ceap.Errorf(ceap.CodeInvalid, "--on %q is no place", s.on).WithHint("use --on %s or --on %s", onLocal, onAWS)
 	}
 	s.config = c
 	if s.log, err = telemetry.NewLogger(s.errOut, c.LogLevel(), c.Log.Format); err != nil {

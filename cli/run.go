@@ -33,6 +33,7 @@ type runOptions struct {
 	dryRun        bool
 	asOf          string
 	stage         string
+	onAWS         bool
 }
 
 func (s *shell) runCommand() *cobra.Command {
@@ -46,6 +47,9 @@ today, or from yesterday to today.
 A run with a batch id that has finished before returns its first result; one that
 has not is taken up where it stopped. Without --batch-id every run is new.
 
+With --on aws the state machine of the stage runs the program that is stored there
+(` + "`ceap program push`" + `), and the command follows it to its end.
+
 --input reads what the flags say from a JSON file, or with - from standard input:
   {"programId": "product-reviews", "marketplace": "US", "batchId": "b-1",
    "correlationId": "c-1", "dateRange": {"start": "2026-01-26", "end": "2026-01-27"}}
@@ -57,6 +61,7 @@ Flags beat it.`,
 			if len(args) > 0 {
 				o.program = args[0]
 			}
+			o.onAWS = s.on == onAWS
 			return s.run(c.Context(), o)
 		},
 	}
@@ -87,7 +92,12 @@ func (s *shell) run(ctx context.Context, o runOptions) error {
 	}
 	meter := &pipeline.Meter{}
 	stop := s.showProgress(meter)
-	result, err := a.Run(ctx, req, meter)
+	var result ceap.RunResult
+	if s.on == onAWS {
+		result, err = a.RunOnStage(ctx, s.stage(), req, meter, pause)
+	} else {
+		result, err = a.Run(ctx, req, meter)
+	}
 	stop()
 	if result.RunID == "" {
 		return err
@@ -112,9 +122,22 @@ func (s *shell) run(ctx context.Context, o runOptions) error {
 	return err
 }
 
+// pause waits, or until ctx ends.
+func pause(ctx context.Context, d time.Duration) {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+	case <-timer.C:
+	}
+}
+
 // again returns the command that takes a stopped run up again.
 func (o *runOptions) again(result *ceap.RunResult) string {
 	words := []string{"ceap run"}
+	if o.onAWS {
+		words = append(words, "--on", onAWS)
+	}
 	if o.program != "" {
 		words = append(words, o.program)
 	}

@@ -42,6 +42,12 @@ func (x *execution) complete(ctx context.Context, res *ceap.RunResult, in Input,
 	res.Stages = append(res.Stages, x.took...)
 	res.EndedAt = x.runner.Now().UTC()
 	res.DurationMs = res.EndedAt.Sub(res.StartedAt).Milliseconds()
+	if err != nil {
+		res.ErrorCode = ceap.ErrorCode(err)
+	}
+	if res.Status == ceap.RunCancelled {
+		res.ErrorCode = ceap.CodeCancelled
+	}
 	if res.Message == "" {
 		res.Message = x.message(ctx, res, err)
 	}

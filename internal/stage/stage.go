@@ -223,3 +223,15 @@ func (s *Stage) Publish(ctx context.Context, res ceap.RunResult) error {
 	}
 	return nil
 }
+
+// CauseText returns the words in the cause of an execution that has failed: the
+// message of a function, or the cause as it is.
+func CauseText(cause string) string {
+	var answer struct {
+		Message string `json:"errorMessage"`
+	}
+	if json.Unmarshal([]byte(cause), &answer) == nil && answer.Message != "" {
+		return answer.Message
+	}
+	return cause
+}
