@@ -39,10 +39,19 @@ type Cloud struct {
 	// Config is for the clients of the SDK; awsapi.S3 makes one for S3.
 	Config aws.Config
 
-	key    string // the access key that tells the requests of this Cloud from others
-	server *server
-	client *http.Client
-	closed sync.Once
+	key        string // the access key that tells the requests of this Cloud from others
+	server     *server
+	client     *http.Client
+	close      func() error
+	background sync.WaitGroup // asynchronous invocations
+
+	mu        sync.Mutex
+	faults    []*Injected
+	counts    map[string]int // calls by operation
+	runtimes  []*Runtime
+	events    []Event
+	athena    http.Handler
+	endpoints map[string]http.Handler
 }
 
 // Start returns an account that is closed when the test ends. Without the emulator
@@ -74,9 +83,9 @@ func Open(ctx context.Context) (*Cloud, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, fmt.Errorf("opening the emulated account: %w", err)
 	}
-	key := s.join()
+	key := s.newKey()
 	client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 256}}
-	return &Cloud{
+	c := &Cloud{
 		URL: s.url,
 		Config: aws.Config{
 			Region:       Region,
@@ -84,10 +93,15 @@ func Open(ctx context.Context) (*Cloud, error) {
 			Credentials:  credentials.NewStaticCredentialsProvider(key, "secret", ""),
 			HTTPClient:   client,
 		},
-		key:    key,
-		server: s,
-		client: client,
-	}, nil
+		key:       key,
+		server:    s,
+		client:    client,
+		counts:    map[string]int{},
+		endpoints: map[string]http.Handler{},
+	}
+	c.close = sync.OnceValue(c.leave)
+	s.join(c)
+	return c, nil
 }
 
 // Load returns Config, in the shape that AWS plug-ins take.
@@ -95,12 +109,14 @@ func (c *Cloud) Load(context.Context) (aws.Config, error) { return c.Config.Copy
 
 // Environ returns the environment variables, as KEY=value, with which the SDKs, the
 // AWS CLI and programs of their own find the emulator.
-func (c *Cloud) Environ() []string {
+func (c *Cloud) Environ() []string { return c.environ(c.key) }
+
+func (c *Cloud) environ(key string) []string {
 	return []string{
 		"AWS_ENDPOINT_URL=" + c.URL,
 		"AWS_REGION=" + Region,
 		"AWS_DEFAULT_REGION=" + Region,
-		"AWS_ACCESS_KEY_ID=" + c.key,
+		"AWS_ACCESS_KEY_ID=" + key,
 		"AWS_SECRET_ACCESS_KEY=secret",
 		"AWS_EC2_METADATA_DISABLED=true",
 		"AWS_CONFIG_FILE=" + os.DevNull,
@@ -108,14 +124,31 @@ func (c *Cloud) Environ() []string {
 	}
 }
 
-// Close removes what belongs to this Cloud alone and closes its connections; what
-// was made in the account stays until the process ends. Later calls do nothing.
-func (c *Cloud) Close() error {
-	c.closed.Do(func() {
-		c.client.CloseIdleConnections()
-		c.server.leave()
-	})
-	return nil
+// Count returns how many calls of an operation (see Call) came with this Cloud's
+// credentials, those that were refused too.
+func (c *Cloud) Count(operation string) int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.counts[operation]
+}
+
+// Close removes what belongs to this Cloud alone, after its asynchronous invocations
+// have ended; what was made in the account stays until the process ends. Returns an
+// error for each fault that was planned and never happened. Later calls return the
+// same.
+func (c *Cloud) Close() error { return c.close() }
+
+func (c *Cloud) leave() error {
+	c.background.Wait()
+	c.server.leave(c)
+	c.mu.Lock()
+	runtimes := c.runtimes
+	c.mu.Unlock()
+	for _, rt := range runtimes {
+		rt.close()
+	}
+	c.client.CloseIdleConnections()
+	return errors.Join(c.unused()...)
 }
 
 // Leaks returns what goleak has to overlook: the server outlives every test.

@@ -5,10 +5,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net"
 	"net/http"
 	"net/http/httputil"
 	"net/url"
+	"slices"
 	"strconv"
 	"sync"
 )
@@ -25,9 +27,13 @@ type server struct {
 	forward   *httputil.ReverseProxy
 	transport *http.Transport
 
-	mu      sync.Mutex
-	joined  int // how many Clouds were ever opened
-	present int // how many are open
+	tokens tokens
+
+	mu        sync.Mutex
+	keys      int // how many access keys were given
+	clouds    map[string]*Cloud
+	instances map[string]*instance
+	functions map[string]*function
 }
 
 func startServer() (*server, error) {
@@ -46,6 +52,9 @@ func startServer() (*server, error) {
 		url:       "http://" + net.JoinHostPort("127.0.0.1", strconv.Itoa(port)),
 		moto:      moto,
 		transport: &http.Transport{MaxIdleConnsPerHost: 256, DisableCompression: true},
+		clouds:    map[string]*Cloud{},
+		instances: map[string]*instance{},
+		functions: map[string]*function{},
 	}
 	s.forward = &httputil.ReverseProxy{
 		Rewrite: func(r *httputil.ProxyRequest) {
@@ -85,9 +94,34 @@ func (s *server) configure(ctx context.Context) error {
 	return nil
 }
 
-// ServeHTTP answers one request to the account.
+// ServeHTTP answers one request to the account: first the limits, then the faults,
+// then whoever is in charge of the operation.
 func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	s.forward.ServeHTTP(w, r)
+	c, err := readCall(r)
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusBadRequest)
+		return
+	}
+	from, caller := s.caller(c.key)
+	if from != nil {
+		from.count(c.Operation)
+	}
+	if v := overLimit(c, r); v != nil {
+		c.refuse(w, v.status, v.code, v.message)
+		return
+	}
+	next := s.handler(c, from)
+	victim := from
+	if f := s.functionNamed(c.Name); c.Operation == "lambda.Invoke" && f != nil {
+		victim = f.owner
+	}
+	if victim != nil {
+		if effect, suffers := victim.suffer(c); suffers {
+			effect.apply(&exchange{Call: c, w: w, r: r, next: next, caller: caller})
+			return
+		}
+	}
+	next(w, r)
 }
 
 // unreachable answers when moto does not.
@@ -98,21 +132,65 @@ func (s *server) unreachable(w http.ResponseWriter, r *http.Request, err error) 
 	http.Error(w, fmt.Sprintf("moto does not answer: %v\n%s", err, s.moto.log()), http.StatusBadGateway)
 }
 
-// join counts a Cloud in and returns its access key.
-func (s *server) join() string {
+// newKey returns an access key that nobody has.
+func (s *server) newKey() string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.joined++
-	s.present++
-	return fmt.Sprintf("AKIACEAPTEST%08d", s.joined)
+	s.keys++
+	return fmt.Sprintf("AKIACEAPTEST%08d", s.keys)
 }
 
-// leave counts a Cloud out; the last one closes the connections to moto.
-func (s *server) leave() {
+// caller returns whose access key it is: a Cloud's own, or that of a process of one
+// of its functions.
+func (s *server) caller(key string) (*Cloud, *instance) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.present--
-	if s.present == 0 {
+	if in := s.instances[key]; in != nil {
+		return in.cloud, in
+	}
+	return s.clouds[key], nil
+}
+
+func (s *server) join(c *Cloud) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.clouds[c.key] = c
+}
+
+// leave forgets a Cloud and its functions; the last one closes the connections to
+// moto.
+func (s *server) leave(c *Cloud) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.clouds, c.key)
+	maps.DeleteFunc(s.functions, func(_ string, f *function) bool { return f.owner == c })
+	if len(s.clouds) == 0 {
 		s.transport.CloseIdleConnections()
 	}
+}
+
+// functionsOf returns the names of a Cloud's functions, sorted.
+func (s *server) functionsOf(c *Cloud) []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var names []string
+	for name, f := range s.functions {
+		if f.owner == c {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	return names
+}
+
+func (s *server) addInstance(in *instance) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.instances[in.key] = in
+}
+
+func (s *server) removeInstance(in *instance) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.instances, in.key)
 }
