@@ -107,6 +107,10 @@ func Open(ctx context.Context) (*Cloud, error) {
 // Load returns Config, in the shape that AWS plug-ins take.
 func (c *Cloud) Load(context.Context) (aws.Config, error) { return c.Config.Copy(), nil }
 
+// Unique returns a name that no other call returns: prefix and a number, such as
+// orders-17.
+func (c *Cloud) Unique(prefix string) string { return prefix + "-" + c.server.number() }
+
 // Environ returns the environment variables, as KEY=value, with which the SDKs, the
 // AWS CLI and programs of their own find the emulator.
 func (c *Cloud) Environ() []string { return c.environ(c.key) }

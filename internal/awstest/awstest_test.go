@@ -25,11 +25,11 @@ func TestStart(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	client := awsapi.S3(config)
-	if _, err := client.CreateBucket(t.Context(), &s3.CreateBucketInput{Bucket: aws.String("awstest-start")}); err != nil {
+	client, bucket := awsapi.S3(config), aws.String(cloud.Unique("start"))
+	if _, err := client.CreateBucket(t.Context(), &s3.CreateBucketInput{Bucket: bucket}); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := client.HeadBucket(t.Context(), &s3.HeadBucketInput{Bucket: aws.String("awstest-start")}); err != nil {
+	if _, err := client.HeadBucket(t.Context(), &s3.HeadBucketInput{Bucket: bucket}); err != nil {
 		t.Fatal(err)
 	}
 }

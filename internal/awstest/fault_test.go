@@ -32,35 +32,35 @@ func TestInject_leave(t *testing.T) {
 	t.Parallel()
 	cloud := awstest.Start(t)
 	db := dynamodb.NewFromConfig(cloud.Config)
-	newTable(t, db, "leave")
+	table := newTable(t, cloud)
 	cloud.Inject(awstest.Fault{On: "dynamodb.BatchWriteItem", Times: 1, Do: awstest.Leave(3)})
 	cloud.Inject(awstest.Fault{On: "dynamodb.BatchGetItem", Times: 1, Do: awstest.Leave(2)})
 
-	written, err := db.BatchWriteItem(t.Context(), puts("leave", 0, 10))
+	written, err := db.BatchWriteItem(t.Context(), puts(table, 0, 10))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := count(t, db, "leave"); got != 7 {
+	if got := count(t, db, table); got != 7 {
 		t.Errorf("%d items were written, not 7", got)
 	}
 	left := written.UnprocessedItems
-	if len(left["leave"]) != 3 {
-		t.Fatalf("%d items are unprocessed, not 3", len(left["leave"]))
+	if len(left[table]) != 3 {
+		t.Fatalf("%d items are unprocessed, not 3", len(left[table]))
 	}
 	again, err := db.BatchWriteItem(t.Context(), &dynamodb.BatchWriteItemInput{RequestItems: left})
 	if err != nil || len(again.UnprocessedItems) != 0 {
 		t.Fatalf("the leftovers: %v, %d unprocessed", err, len(again.UnprocessedItems))
 	}
-	if got := count(t, db, "leave"); got != 10 {
+	if got := count(t, db, table); got != 10 {
 		t.Errorf("with the leftovers %d items were written, not 10", got)
 	}
 
-	read, err := db.BatchGetItem(t.Context(), gets("leave", 5))
+	read, err := db.BatchGetItem(t.Context(), gets(table, 5))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(read.Responses["leave"]) != 3 || len(read.UnprocessedKeys["leave"].Keys) != 2 {
-		t.Errorf("%d items were read and %d left; want 3 and 2", len(read.Responses["leave"]), len(read.UnprocessedKeys["leave"].Keys))
+	if len(read.Responses[table]) != 3 || len(read.UnprocessedKeys[table].Keys) != 2 {
+		t.Errorf("%d items were read and %d left; want 3 and 2", len(read.Responses[table]), len(read.UnprocessedKeys[table].Keys))
 	}
 }
 
@@ -68,17 +68,17 @@ func TestInject_leaveAll(t *testing.T) {
 	t.Parallel()
 	cloud := awstest.Start(t)
 	db := dynamodb.NewFromConfig(cloud.Config)
-	newTable(t, db, "leave-all")
+	table := newTable(t, cloud)
 	cloud.Inject(awstest.Fault{On: "dynamodb.BatchWriteItem", Do: awstest.Leave(25)})
-	input := puts("leave-all", 0, 4)
+	input := puts(table, 0, 4)
 	written, err := db.BatchWriteItem(t.Context(), input)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := count(t, db, "leave-all"); got != 0 {
+	if got := count(t, db, table); got != 0 {
 		t.Errorf("%d items were written, not 0", got)
 	}
-	if diff := cmp.Diff(len(input.RequestItems["leave-all"]), len(written.UnprocessedItems["leave-all"])); diff != "" {
+	if diff := cmp.Diff(len(input.RequestItems[table]), len(written.UnprocessedItems[table])); diff != "" {
 		t.Errorf("unprocessed (-want +got):\n%s", diff)
 	}
 }
@@ -87,8 +87,8 @@ func TestInject_loseAnswer(t *testing.T) {
 	t.Parallel()
 	cloud := awstest.Start(t)
 	lost := cloud.Inject(awstest.Fault{On: "dynamodb.PutItem", Times: 1, Do: awstest.LoseAnswer()})
-	newTable(t, dynamodb.NewFromConfig(cloud.Config), "lose")
-	put := &dynamodb.PutItemInput{TableName: aws.String("lose"), Item: key(1), ConditionExpression: aws.String("attribute_not_exists(PK)")}
+	table := newTable(t, cloud)
+	put := &dynamodb.PutItemInput{TableName: aws.String(table), Item: key(1), ConditionExpression: aws.String("attribute_not_exists(PK)")}
 	// The SDK tries again, and meets what its first try has written.
 	_, err := dynamodb.NewFromConfig(cloud.Config).PutItem(t.Context(), put)
 	if code := awsapi.Code(err); code != "ConditionalCheckFailedException" {
@@ -106,12 +106,12 @@ func TestInject_drop(t *testing.T) {
 	t.Parallel()
 	cloud := awstest.Start(t)
 	db := dynamodb.NewFromConfig(once(cloud.Config))
-	newTable(t, db, "drop")
+	table := newTable(t, cloud)
 	cloud.Inject(awstest.Fault{On: "dynamodb.PutItem", Do: awstest.Drop()})
-	if _, err := db.PutItem(t.Context(), &dynamodb.PutItemInput{TableName: aws.String("drop"), Item: key(1)}); err == nil || awsapi.Code(err) != "" {
+	if _, err := db.PutItem(t.Context(), &dynamodb.PutItemInput{TableName: aws.String(table), Item: key(1)}); err == nil || awsapi.Code(err) != "" {
 		t.Errorf("a broken connection: %v", err)
 	}
-	if got := count(t, db, "drop"); got != 0 {
+	if got := count(t, db, table); got != 0 {
 		t.Errorf("%d items were written, not 0", got)
 	}
 }
@@ -121,14 +121,15 @@ func TestInject_refusals(t *testing.T) {
 	cloud := awstest.Start(t)
 	config := once(cloud.Config)
 	db, objects := dynamodb.NewFromConfig(config), awsapi.S3(config)
-	if _, err := objects.CreateBucket(t.Context(), &s3.CreateBucketInput{Bucket: aws.String("refusals")}); err != nil {
+	bucket := cloud.Unique("refusals")
+	if _, err := objects.CreateBucket(t.Context(), &s3.CreateBucketInput{Bucket: aws.String(bucket)}); err != nil {
 		t.Fatal(err)
 	}
 	cloud.Inject(awstest.Fault{On: "dynamodb.ListTables", Times: 1, Do: awstest.Throttle()})
 	cloud.Inject(awstest.Fault{On: "dynamodb.ListTables", Times: 1, Do: awstest.Answer(http.StatusInternalServerError, "InternalServerError")})
 	cloud.Inject(awstest.Fault{On: "s3.PutObject", Skip: 1, Times: 1, Do: awstest.Throttle()})
 	cloud.Inject(awstest.Fault{
-		On: "s3.PutObject", If: func(c *awstest.Call) bool { return c.Name == "/refusals/denied" },
+		On: "s3.PutObject", If: func(c *awstest.Call) bool { return c.Name == "/"+bucket+"/denied" },
 		Do: awstest.Answer(http.StatusForbidden, "AccessDenied"),
 	})
 	var got []string
@@ -137,7 +138,7 @@ func TestInject_refusals(t *testing.T) {
 		got = append(got, awsapi.Code(err))
 	}
 	for _, name := range []string{"a", "b", "c", "denied"} {
-		_, err := objects.PutObject(t.Context(), &s3.PutObjectInput{Bucket: aws.String("refusals"), Key: aws.String(name), Body: bytes.NewReader([]byte("x"))})
+		_, err := objects.PutObject(t.Context(), &s3.PutObjectInput{Bucket: aws.String(bucket), Key: aws.String(name), Body: bytes.NewReader([]byte("x"))})
 		got = append(got, awsapi.Code(err))
 	}
 	want := []string{"ProvisionedThroughputExceededException", "InternalServerError", "", "", "SlowDown", "", "AccessDenied"}

@@ -243,20 +243,20 @@ func TestRunBootstrap_killed(t *testing.T) {
 	t.Parallel()
 	cloud := awstest.Start(t)
 	db := dynamodb.NewFromConfig(cloud.Config)
-	newTable(t, db, "killed")
+	table := newTable(t, cloud)
 	rt := bootstrap(t, cloud, "killed", 2)
 	killed := cloud.Inject(awstest.Fault{On: "dynamodb.PutItem", Skip: 4, Times: 1, Do: awstest.KillCaller()})
-	failure, _ := invoke(t, cloud, "killed", `{"do":"put","table":"killed"}`)
+	failure, _ := invoke(t, cloud, "killed", `{"do":"put","table":"`+table+`"}`)
 	if failure != "Runtime.ExitError" || killed.Hits() != 1 {
 		t.Errorf("the process was killed %d times and ended with %q", killed.Hits(), failure)
 	}
-	if got := count(t, db, "killed"); got != 5 {
+	if got := count(t, db, table); got != 5 {
 		t.Errorf("the process wrote %d items before it was killed, not 5", got)
 	}
-	if failure, body := invoke(t, cloud, "killed", `{"do":"put","table":"killed"}`); failure != "" {
+	if failure, body := invoke(t, cloud, "killed", `{"do":"put","table":"`+table+`"}`); failure != "" {
 		t.Errorf("the next event: %s %v", failure, body)
 	}
-	if got := count(t, db, "killed"); got != 10 || rt.Started() != 2 {
+	if got := count(t, db, table); got != 10 || rt.Started() != 2 {
 		t.Errorf("%d processes wrote %d items; want 2 and 10", rt.Started(), got)
 	}
 	cloud.Inject(awstest.Fault{On: "lambda.Invoke", Times: 1, Do: awstest.CrashLate()})

@@ -22,11 +22,11 @@ import (
 	"github.com/ceap-platform/ceap/internal/awstest"
 )
 
-// newTable makes a table of the name with the keys PK and SK, and waits for nothing:
-// moto's tables are active at once.
-func newTable(t *testing.T, client *dynamodb.Client, name string) {
+// newTable makes a table with the keys PK and SK and returns its name.
+func newTable(t *testing.T, cloud *awstest.Cloud) string {
 	t.Helper()
-	_, err := client.CreateTable(t.Context(), &dynamodb.CreateTableInput{
+	name := cloud.Unique("table")
+	_, err := dynamodb.NewFromConfig(cloud.Config).CreateTable(t.Context(), &dynamodb.CreateTableInput{
 		TableName:   aws.String(name),
 		BillingMode: types.BillingModePayPerRequest,
 		AttributeDefinitions: []types.AttributeDefinition{
@@ -41,6 +41,7 @@ func newTable(t *testing.T, client *dynamodb.Client, name string) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return name
 }
 
 func key(number int) map[string]types.AttributeValue {
@@ -78,24 +79,24 @@ func TestLimits(t *testing.T) {
 	config := once(cloud.Config)
 	db, functions := dynamodb.NewFromConfig(config), lambda.NewFromConfig(config)
 	queries, executions, streams := athena.NewFromConfig(config), sfn.NewFromConfig(config), kinesis.NewFromConfig(config)
-	newTable(t, db, "limits")
-	cloud.HandleFunction("limits-echo", func(_ context.Context, payload []byte) ([]byte, error) { return payload, nil })
+	table, echo, stream := newTable(t, cloud), cloud.Unique("echo"), cloud.Unique("stream")
+	cloud.HandleFunction(echo, func(_ context.Context, payload []byte) ([]byte, error) { return payload, nil })
 	invoke := func(size int, how lambdatypes.InvocationType) func(context.Context) error {
 		return func(ctx context.Context) error {
 			payload := append(append([]byte{'"'}, bytes.Repeat([]byte{'x'}, size-2)...), '"')
-			_, err := functions.Invoke(ctx, &lambda.InvokeInput{FunctionName: aws.String("limits-echo"), Payload: payload, InvocationType: how})
+			_, err := functions.Invoke(ctx, &lambda.InvokeInput{FunctionName: aws.String(echo), Payload: payload, InvocationType: how})
 			return err
 		}
 	}
 	batchWrite := func(count int) func(context.Context) error {
 		return func(ctx context.Context) error {
-			_, err := db.BatchWriteItem(ctx, puts("limits", 0, count))
+			_, err := db.BatchWriteItem(ctx, puts(table, 0, count))
 			return err
 		}
 	}
 	batchGet := func(count int) func(context.Context) error {
 		return func(ctx context.Context) error {
-			_, err := db.BatchGetItem(ctx, gets("limits", count))
+			_, err := db.BatchGetItem(ctx, gets(table, count))
 			return err
 		}
 	}
@@ -103,7 +104,7 @@ func TestLimits(t *testing.T) {
 		return func(ctx context.Context) error {
 			item := key(0)
 			item["v"] = &types.AttributeValueMemberS{Value: strings.Repeat("x", size-len("PKCUST#000SKSv"))}
-			_, err := db.PutItem(ctx, &dynamodb.PutItemInput{TableName: aws.String("limits"), Item: item})
+			_, err := db.PutItem(ctx, &dynamodb.PutItemInput{TableName: aws.String(table), Item: item})
 			return err
 		}
 	}
@@ -111,7 +112,7 @@ func TestLimits(t *testing.T) {
 		return func(ctx context.Context) error {
 			input := &dynamodb.TransactWriteItemsInput{}
 			for i := range count {
-				input.TransactItems = append(input.TransactItems, types.TransactWriteItem{Put: &types.Put{TableName: aws.String("limits"), Item: key(i)}})
+				input.TransactItems = append(input.TransactItems, types.TransactWriteItem{Put: &types.Put{TableName: aws.String(table), Item: key(i)}})
 			}
 			_, err := db.TransactWriteItems(ctx, input)
 			return err
@@ -137,7 +138,7 @@ func TestLimits(t *testing.T) {
 	}
 	records := func(count int) func(context.Context) error {
 		return func(ctx context.Context) error {
-			input := &kinesis.PutRecordsInput{StreamName: aws.String("limits")}
+			input := &kinesis.PutRecordsInput{StreamName: aws.String(stream)}
 			for range count {
 				input.Records = append(input.Records, kinesistypes.PutRecordsRequestEntry{Data: []byte("x"), PartitionKey: aws.String("k")})
 			}
@@ -145,10 +146,11 @@ func TestLimits(t *testing.T) {
 			return err
 		}
 	}
-	if _, err := streams.CreateStream(t.Context(), &kinesis.CreateStreamInput{StreamName: aws.String("limits"), ShardCount: aws.Int32(1)}); err != nil {
+	if _, err := streams.CreateStream(t.Context(), &kinesis.CreateStreamInput{StreamName: aws.String(stream), ShardCount: aws.Int32(1)}); err != nil {
 		t.Fatal(err)
 	}
 	wait := lambdatypes.InvocationTypeRequestResponse
+	long := cloud.Unique(strings.Repeat("t", 125))
 	tests := []struct {
 		name     string
 		within   func(context.Context) error // nil if only the refusal matters
@@ -157,12 +159,12 @@ func TestLimits(t *testing.T) {
 	}{
 		{"25 writes in a batch", batchWrite(25), batchWrite(26), "ValidationException"},
 		{"100 keys in a batch", batchGet(100), batchGet(101), "ValidationException"},
-		{"400 KB in an item", put(400 << 10), put(400<<10 + 1), "ValidationException"},
+		{"400 KB in an item", put(400_000), put(400<<10 + 1), "ValidationException"},
 		{"100 actions in a transaction", transact(100), transact(101), "ValidationException"},
 		{"6 MB in an invocation", invoke(6<<20, wait), invoke(6<<20+1, wait), "RequestTooLargeException"},
 		{"1 MB in an asynchronous invocation", invoke(1<<20, lambdatypes.InvocationTypeEvent), invoke(1<<20+1, lambdatypes.InvocationTypeEvent), "RequestTooLargeException"},
-		{"262144 bytes in a query", query(262144, strings.Repeat("a", 128)), query(262145, strings.Repeat("b", 32)), "InvalidRequestException"},
-		{"32 characters in a token", query(10, strings.Repeat("c", 32)), query(10, strings.Repeat("d", 31)), "InvalidRequestException"},
+		{"262144 bytes in a query", query(262144, long), query(262145, strings.Repeat("b", 32)), "InvalidRequestException"},
+		{"32 characters in a token", query(10, long[:32]), query(10, strings.Repeat("d", 31)), "InvalidRequestException"},
 		{"1000 rows in a page", page(1000), page(1001), "InvalidRequestException"},
 		{"500 records in a put", records(500), records(501), "ValidationException"},
 		{"256 KiB of input for an execution", nil, func(ctx context.Context) error {
@@ -195,10 +197,10 @@ func TestLimits(t *testing.T) {
 
 func TestLimits_itemInBatch(t *testing.T) {
 	t.Parallel()
-	db := dynamodb.NewFromConfig(once(awstest.Start(t).Config))
-	newTable(t, db, "limits-batch")
-	input := puts("limits-batch", 0, 1)
-	input.RequestItems["limits-batch"][0].PutRequest.Item["v"] = &types.AttributeValueMemberS{Value: strings.Repeat("x", 400<<10)}
+	cloud := awstest.Start(t)
+	db, table := dynamodb.NewFromConfig(once(cloud.Config)), newTable(t, cloud)
+	input := puts(table, 0, 1)
+	input.RequestItems[table][0].PutRequest.Item["v"] = &types.AttributeValueMemberS{Value: strings.Repeat("x", 400<<10)}
 	if _, err := db.BatchWriteItem(t.Context(), input); awsapi.Code(err) != "ValidationException" {
 		t.Errorf("an item of more than 400 KB in a batch: %v; want ValidationException", err)
 	}
@@ -208,8 +210,8 @@ func TestTransactWriteItems_token(t *testing.T) {
 	t.Parallel()
 	cloud := awstest.Start(t)
 	db := dynamodb.NewFromConfig(once(cloud.Config))
-	newTable(t, db, "tokens")
-	add := func(table, token, by string) error {
+	tokens, token := newTable(t, cloud), cloud.Unique("token")
+	add := func(table, by string) error {
 		_, err := db.TransactWriteItems(t.Context(), &dynamodb.TransactWriteItemsInput{
 			ClientRequestToken: aws.String(token),
 			TransactItems: []types.TransactWriteItem{{Update: &types.Update{
@@ -219,18 +221,18 @@ func TestTransactWriteItems_token(t *testing.T) {
 		})
 		return err
 	}
-	if err := add("none", "token-1", "1"); err == nil {
+	if err := add("none", "1"); err == nil {
 		t.Fatal("a transaction on no table was accepted")
 	}
 	for range 3 { // a refused request leaves its token free
-		if err := add("tokens", "token-1", "1"); err != nil {
+		if err := add(tokens, "1"); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if err := add("tokens", "token-1", "2"); awsapi.Code(err) != "IdempotentParameterMismatchException" {
+	if err := add(tokens, "2"); awsapi.Code(err) != "IdempotentParameterMismatchException" {
 		t.Errorf("other parameters with the same token: %v", err)
 	}
-	got, err := db.GetItem(t.Context(), &dynamodb.GetItemInput{TableName: aws.String("tokens"), Key: key(1)})
+	got, err := db.GetItem(t.Context(), &dynamodb.GetItemInput{TableName: aws.String(tokens), Key: key(1)})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -30,7 +30,7 @@ type server struct {
 	tokens tokens
 
 	mu        sync.Mutex
-	keys      int // how many access keys were given
+	numbers   int // how many were given
 	clouds    map[string]*Cloud
 	instances map[string]*instance
 	functions map[string]*function
@@ -133,11 +133,14 @@ func (s *server) unreachable(w http.ResponseWriter, r *http.Request, err error) 
 }
 
 // newKey returns an access key that nobody has.
-func (s *server) newKey() string {
+func (s *server) newKey() string { return "AKIACEAPTEST" + s.number() }
+
+// number returns a number that no other call returns.
+func (s *server) number() string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.keys++
-	return fmt.Sprintf("AKIACEAPTEST%08d", s.keys)
+	s.numbers++
+	return strconv.Itoa(s.numbers)
 }
 
 // caller returns whose access key it is: a Cloud's own, or that of a process of one
