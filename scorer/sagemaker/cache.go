@@ -6,7 +6,6 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
-	"hash"
 	"log/slog"
 	"time"
 
@@ -55,7 +54,7 @@ func (c *Config) identity(modelID string) ([]byte, error) {
 
 // keys returns a function that names what a row asks. It is for one goroutine.
 func (k *keeper) keys() func(row []byte) string {
-	var h hash.Hash = sha256.New()
+	h := sha256.New()
 	sum := make([]byte, 0, sha256.Size)
 	return func(row []byte) string {
 		h.Reset()

@@ -106,7 +106,7 @@ func refuse(w http.ResponseWriter, status int, code, message string) {
 	w.Header().Set("X-Amzn-Errortype", code)
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)
-	_, _ = fmt.Fprintf(w, `{"Message": %q, "OriginalStatusCode": 500, "OriginalMessage": "a division by zero"}`, message)
+	_ = json.NewEncoder(w).Encode(map[string]any{"Message": message, "OriginalStatusCode": 500, "OriginalMessage": "a division by zero"})
 }
 
 func rowsOf(media string, body []byte) []string {
@@ -174,6 +174,15 @@ func always(status int, code string) func(http.ResponseWriter, *http.Request, in
 
 func (e *endpoint) load(context.Context) (aws.Config, error) {
 	return aws.Config{Region: "us-east-1", Credentials: credentials.NewStaticCredentialsProvider("a", "b", ""), HTTPClient: e}, nil
+}
+
+// overHTTP is an endpoint at an address.
+type overHTTP string
+
+func (url overHTTP) load(ctx context.Context) (aws.Config, error) {
+	c, err := (&endpoint{}).load(ctx)
+	c.HTTPClient, c.BaseEndpoint = nil, aws.String(string(url))
+	return c, err
 }
 
 // open opens the model with the endpoint behind it.

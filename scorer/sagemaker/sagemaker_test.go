@@ -1,7 +1,6 @@
 package sagemaker_test
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"math"
@@ -12,8 +11,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
 
@@ -29,9 +26,6 @@ func TestScorer_Conformance(t *testing.T) {
 	t.Parallel()
 	server := httptest.NewServer(&endpoint{})
 	t.Cleanup(server.Close)
-	load := func(context.Context) (aws.Config, error) {
-		return aws.Config{Region: "us-east-1", Credentials: credentials.NewStaticCredentialsProvider("a", "b", ""), BaseEndpoint: &server.URL}, nil
-	}
 	env := scorertest.Env()
 	env.Scores = &memory{}
 	for name, configs := range map[string][]string{
@@ -47,7 +41,7 @@ func TestScorer_Conformance(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			scorertest.Run(t, sagemaker.PluginWith(load), env, configs...)
+			scorertest.Run(t, sagemaker.PluginWith(overHTTP(server.URL).load), env, configs...)
 		})
 	}
 }
@@ -308,5 +302,21 @@ func TestScorer_Score_brokenCache(t *testing.T) {
 	}
 	if m.loads != 2 {
 		t.Errorf("the cache was asked %d times", m.loads)
+	}
+}
+
+func BenchmarkScorer_Score(b *testing.B) {
+	batch := plugintest.Candidates(2048) // as many as the engine hands over
+	results := make([]scorer.Result, len(batch))
+	for name, config := range map[string]string{"asking": config(), "keeping": config(`"cache": {}`)} {
+		b.Run(name, func(b *testing.B) {
+			s := (&endpoint{}).open(b, withCache(&memory{}, plugintest.AsOf), config)
+			for b.Loop() {
+				if err := s.Score(b.Context(), batch, results); err != nil {
+					b.Fatal(err)
+				}
+			}
+			b.ReportMetric(float64(b.N*len(batch))/b.Elapsed().Seconds(), "rows/s")
+		})
 	}
 }

@@ -239,23 +239,20 @@ func TestFeatureSource_key(t *testing.T) {
 func TestFeatureSource_failures(t *testing.T) {
 	t.Parallel()
 	for name, tc := range map[string]struct {
-		answer  func(*http.Request) (*http.Response, error)
+		code    string // "" for no answer at all
 		want    string
 		missing bool
 	}{
-		"no table":      {refusal("ResourceNotFoundException"), `there is no table "t" with features`, true},
-		"no permission": {refusal("AccessDeniedException"), `the permission dynamodb:BatchGetItem on the table "t" is missing`, true},
-		"wrong key":     {refusal("ValidationException"), `reading features from the table "t": ValidationException`, false},
-		"slow": {func(r *http.Request) (*http.Response, error) {
-			<-r.Context().Done()
-			return nil, r.Context().Err()
-		}, "took longer than timeoutSeconds", false},
+		"no table":      {"ResourceNotFoundException", `there is no table "t" with features`, true},
+		"no permission": {"AccessDeniedException", `the permission dynamodb:BatchGetItem on the table "t" is missing`, true},
+		"wrong key":     {"ValidationException", `reading features from the table "t": ValidationException`, false},
+		"slow":          {"", "took longer than timeoutSeconds", false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
 				c, _ := (&endpoint{}).load(t.Context())
-				c.HTTPClient = doer(tc.answer)
+				c.HTTPClient = refuser(tc.code)
 				load := func(context.Context) (aws.Config, error) { return c, nil }
 				s := plugintest.Open(t, sagemaker.PluginWith(load), scorertest.Env(), featuresOf("t"))
 				for _, r := range scorertest.Score(t, s, plugintest.Candidates(3)...) {
@@ -269,16 +266,17 @@ func TestFeatureSource_failures(t *testing.T) {
 	}
 }
 
-type doer func(*http.Request) (*http.Response, error)
+// refuser is a DynamoDB that refuses everything with a code, or answers never.
+type refuser string
 
-func (d doer) Do(r *http.Request) (*http.Response, error) { return d(r) }
-
-func refusal(code string) func(*http.Request) (*http.Response, error) {
-	return func(r *http.Request) (*http.Response, error) {
-		body := fmt.Sprintf(`{"__type": "com.amazonaws.dynamodb.v20120810#%s", "message": "no"}`, code)
-		return &http.Response{
-			StatusCode: http.StatusBadRequest, Header: http.Header{"Content-Type": {"application/x-amz-json-1.0"}},
-			Body: io.NopCloser(strings.NewReader(body)), Request: r,
-		}, nil
+func (code refuser) Do(r *http.Request) (*http.Response, error) {
+	if code == "" {
+		<-r.Context().Done()
+		return nil, r.Context().Err()
 	}
+	body := fmt.Sprintf(`{"__type": "com.amazonaws.dynamodb.v20120810#%s", "message": "no"}`, string(code))
+	return &http.Response{
+		StatusCode: http.StatusBadRequest, Header: http.Header{"Content-Type": {"application/x-amz-json-1.0"}},
+		Body: io.NopCloser(strings.NewReader(body)), Request: r,
+	}, nil
 }
