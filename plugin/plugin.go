@@ -37,7 +37,8 @@ type Env struct {
 	ID          string    // connectorId, filterId or modelId
 	AsOf        time.Time // the run's clock: what rules take for now
 	OptOuts     filter.OptOuts
-	Scores      scorer.Cache // nil where nothing is kept
+	Scores      scorer.Cache          // nil where nothing is kept
+	Checkpoints connector.Checkpoints // nil where nothing is kept
 }
 
 // Of describes a plug-in that opens a T.
