@@ -3,6 +3,7 @@ package builtin
 import (
 	"github.com/ceap-platform/ceap/connector"
 	"github.com/ceap-platform/ceap/connector/exec"
+	"github.com/ceap-platform/ceap/connector/s3"
 	"github.com/ceap-platform/ceap/connector/warehouse"
 	"github.com/ceap-platform/ceap/connector/warehouse/duckdb"
 	"github.com/ceap-platform/ceap/plugin"
@@ -12,5 +13,6 @@ func connectors() []plugin.Of[connector.Connector] {
 	return []plugin.Of[connector.Connector]{
 		warehouse.Plugin(duckdb.Engine()),
 		exec.Plugin(),
+		s3.Plugin(),
 	}
 }
