@@ -1,8 +1,10 @@
 package dynamodb_test
 
 import (
+	"context"
 	"fmt"
 	"log/slog"
+	"math/rand/v2"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -28,6 +30,7 @@ var stages atomic.Int64 //nolint:gochecknoglobals // names must be unique in the
 // stage is a stage of its own in an emulated account, with a clock and a log.
 type stage struct {
 	cloud  *awstest.Cloud
+	load   func(context.Context) (aws.Config, error)
 	config dynamodb.Config
 	db     *awsdb.Client
 	s3     *s3.Client
@@ -39,6 +42,13 @@ type stage struct {
 func newStage(t *testing.T) *stage {
 	t.Helper()
 	s := bareStage(t)
+	s.deploy(t)
+	return s
+}
+
+// deploy makes tables and bucket.
+func (s *stage) deploy(t *testing.T) {
+	t.Helper()
 	for _, table := range dynamodb.Tables(s.config.Stage) {
 		if _, err := s.db.CreateTable(t.Context(), table); err != nil {
 			t.Fatal(err)
@@ -47,7 +57,6 @@ func newStage(t *testing.T) *stage {
 	if _, err := s.s3.CreateBucket(t.Context(), &s3.CreateBucketInput{Bucket: &s.config.ArtifactsBucket}); err != nil {
 		t.Fatal(err)
 	}
-	return s
 }
 
 // bareStage returns a stage that nothing was deployed to.
@@ -55,10 +64,11 @@ func bareStage(t *testing.T) *stage {
 	t.Helper()
 	cloud := awstest.Start(t)
 	config := dynamodb.DefaultConfig()
+	config.IndexShards = 2 // moto takes its time for each query
 	config.Stage = fmt.Sprintf("t%d", stages.Add(1))
 	config.ArtifactsBucket = "artifacts-" + config.Stage
 	return &stage{
-		cloud: cloud, config: config, db: awsdb.NewFromConfig(cloud.Config), s3: awsapi.S3(cloud.Config),
+		cloud: cloud, load: cloud.Load, config: config, db: awsdb.NewFromConfig(cloud.Config), s3: awsapi.S3(cloud.Config),
 		clock: &clock{now: noon()}, log: &lines{},
 	}
 }
@@ -71,7 +81,7 @@ func (s *stage) open(t *testing.T) store.Roles {
 		Logger: slog.New(slog.NewTextHandler(s.log, nil)), Now: s.clock.Now,
 		NewID: func() string { return fmt.Sprintf("id-%d", ids.Add(1)) },
 	}
-	roles := dynamodb.New(env, s.config, s.cloud.Load)
+	roles := dynamodb.New(env, s.config, s.load)
 	t.Cleanup(func() {
 		if err := roles.Close(); err != nil {
 			t.Error(err)
@@ -148,4 +158,14 @@ func wantCode(t *testing.T, err error, want ceap.Code, words ...string) {
 			t.Errorf("error %v does not say %q", err, word)
 		}
 	}
+}
+
+// noise returns text that hardly compresses, the same each time.
+func noise(size int) string {
+	random := rand.New(rand.NewPCG(1, uint64(size)))
+	b := make([]byte, size)
+	for i := range b {
+		b[i] = byte('!' + random.IntN(90))
+	}
+	return string(b)
 }

@@ -1,0 +1,189 @@
+package dynamodb_test
+
+import (
+	"bufio"
+	"context"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	awsdb "github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"go.uber.org/goleak"
+
+	"github.com/ceap-platform/ceap/internal/awstest"
+	"github.com/ceap-platform/ceap/store"
+	"github.com/ceap-platform/ceap/store/storetest"
+)
+
+func TestMain(m *testing.M) {
+	goleak.VerifyTestMain(m, append(awstest.Leaks(), goleak.IgnoreAnyFunction("os/exec.(*Cmd).watchCtx"))...)
+}
+
+// TestStore_ConformanceElsewhere runs the suite on emulators that are stricter than
+// moto in one thing or another. The files of runs stay with moto.
+func TestStore_ConformanceElsewhere(t *testing.T) {
+	t.Parallel()
+	for _, e := range emulators() {
+		t.Run(e.name, func(t *testing.T) {
+			t.Parallel()
+			endpoint := e.start(t)
+			storetest.Run(t, func(t *testing.T) store.Roles {
+				t.Helper()
+				s := bareStage(t)
+				s.move(endpoint)
+				s.deploy(t)
+				return s.open(t)
+			})
+		})
+	}
+}
+
+// move lets the stage's tables lie with another emulator.
+func (s *stage) move(endpoint *url.URL) {
+	c := s.cloud.Config.Copy()
+	c.HTTPClient = &http.Client{Transport: mover{endpoint, c.HTTPClient}}
+	s.load = func(context.Context) (aws.Config, error) { return c.Copy(), nil }
+	s.db = awsdb.NewFromConfig(c)
+}
+
+// mover sends requests to DynamoDB elsewhere.
+type mover struct {
+	to     *url.URL
+	others aws.HTTPClient
+}
+
+func (m mover) RoundTrip(r *http.Request) (*http.Response, error) {
+	if strings.HasPrefix(r.Header.Get("X-Amz-Target"), "DynamoDB_") {
+		r = r.Clone(r.Context())
+		r.URL.Scheme, r.URL.Host = m.to.Scheme, m.to.Host
+	}
+	return m.others.Do(r)
+}
+
+// emulator is a server of DynamoDB's interface that runs for one test.
+type emulator struct {
+	name    string
+	tool    string // its file below .tools
+	command func(t *testing.T, tool string) (args []string, port func(*bufio.Reader) (string, error))
+}
+
+func emulators() []emulator {
+	return []emulator{
+		{"dynalite", "node/node_modules/dynalite/index.js", func(t *testing.T, tool string) ([]string, func(*bufio.Reader) (string, error)) {
+			t.Helper()
+			const program = `
+				const server = require(process.argv[1])({createTableMs: 0, deleteTableMs: 0, updateTableMs: 0})
+				server.listen(0, '127.0.0.1', () => console.log(server.address().port))
+				process.stdin.on('end', () => process.exit()).resume()`
+			return []string{"node", "-e", program, tool}, readLine
+		}},
+		{"DynamoDB Local", "dynamodb/lib", func(t *testing.T, tool string) ([]string, func(*bufio.Reader) (string, error)) {
+			t.Helper()
+			port := freePort(t)
+			return []string{"java", "-Djava.library.path=" + tool, "-cp", filepath.Join(tool, "*"),
+					"software.amazon.dynamodb.services.local.main.ServerRunner", "-inMemory", "-sharedDb", "-disableTelemetry", "-port", port},
+				func(r *bufio.Reader) (string, error) { return port, waitFor(r, "CorsParams") }
+		}},
+	}
+}
+
+// start starts the emulator and returns where it listens; it ends with the test.
+// Without the tool the test is skipped, or fails where CEAP_REQUIRE_TOOLS is 1 and
+// the tool is not one of those that setup may leave out.
+func (e emulator) start(t *testing.T) *url.URL {
+	t.Helper()
+	tool, err := filepath.Abs(filepath.Join("..", "..", ".tools", e.tool))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Stat(tool); err != nil {
+		if os.Getenv("CEAP_REQUIRE_TOOLS") == "1" && e.name == "dynalite" {
+			t.Fatalf("%s is missing: run `make setup`", e.name)
+		}
+		t.Skipf("%s is missing: run `make setup`", e.name)
+	}
+	args, port := e.command(t, tool)
+	cmd := exec.CommandContext(context.WithoutCancel(t.Context()), args[0], args[1:]...)
+	stdin, err := cmd.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	stdout, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd.Stderr = t.Output()
+	if err := cmd.Start(); err != nil {
+		t.Fatalf("starting %s: %v", e.name, err)
+	}
+	out := bufio.NewReader(stdout)
+	number, err := port(out)
+	var group sync.WaitGroup
+	group.Go(func() { _, _ = io.Copy(io.Discard, out) }) // so that it never waits for a reader
+	t.Cleanup(func() {
+		_ = stdin.Close()
+		_ = cmd.Process.Kill()
+		group.Wait()
+		_ = cmd.Wait() // it says that it was killed
+	})
+	if err != nil {
+		t.Fatalf("starting %s: %v", e.name, err)
+	}
+	listens(t, "127.0.0.1:"+number)
+	return &url.URL{Scheme: "http", Host: "127.0.0.1:" + number}
+}
+
+// listens waits until the address accepts connections.
+func listens(t *testing.T, address string) {
+	t.Helper()
+	tick := time.NewTicker(50 * time.Millisecond)
+	defer tick.Stop()
+	for range 600 {
+		conn, err := net.Dial("tcp", address)
+		if err == nil {
+			_ = conn.Close()
+			return
+		}
+		<-tick.C
+	}
+	t.Fatalf("nothing listens at %s", address)
+}
+
+// freePort returns a port that nobody uses at the moment.
+func freePort(t *testing.T) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = l.Close() }()
+	_, port, err := net.SplitHostPort(l.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return port
+}
+
+func readLine(r *bufio.Reader) (string, error) {
+	line, err := r.ReadString('\n')
+	return strings.TrimSpace(line), err
+}
+
+// waitFor reads up to a line that starts so.
+func waitFor(r *bufio.Reader, start string) error {
+	for {
+		line, err := r.ReadString('\n')
+		if err != nil || strings.HasPrefix(line, start) {
+			return err
+		}
+	}
+}
