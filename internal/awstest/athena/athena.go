@@ -87,6 +87,7 @@ type Fake struct {
 	options Options
 	store   *store
 	catalog *catalog
+	engine  *engine
 	dir     string
 	ctx     context.Context //nolint:containedctx // of all queries, which outlive their requests
 	cancel  context.CancelFunc
@@ -116,11 +117,10 @@ func New(o Options) (*Fake, error) {
 	}
 	f.ctx, f.cancel = context.WithCancel(context.Background())
 	f.catalog = newCatalog(o.Folder, dir, f.store)
-	s, err := openSession(f.ctx, dir)
-	if err != nil {
-		return nil, errors.Join(err, f.Close())
+	if f.engine, err = openEngine(f.ctx, dir); err != nil {
+		return nil, errors.Join(err, os.RemoveAll(dir))
 	}
-	return f, s.close()
+	return f, nil
 }
 
 func (o Options) withDefaults() Options {
@@ -142,7 +142,7 @@ func (o Options) withDefaults() Options {
 func (f *Fake) Close() error {
 	f.cancel()
 	f.running.Wait()
-	return os.RemoveAll(f.dir)
+	return errors.Join(f.engine.db.Close(), os.RemoveAll(f.dir))
 }
 
 // Calls returns how often an operation has been called, such as

@@ -191,12 +191,12 @@ func (f *Fake) checkSyntax(ctx context.Context, q *query) error {
 	if q.statement.query.end == 0 || q.statement.checkParameters(q.parameters) != nil {
 		return nil // DDL has a parser of its own, and wrong parameters fail the query
 	}
-	s, err := openSession(ctx, f.dir)
+	s, err := f.engine.open(ctx)
 	if err != nil {
 		return err
 	}
-	defer s.close() //nolint:errcheck // nothing is lost
-	t := q.statement.translate(q.parameters)
+	defer s.close()
+	t := q.statement.translate(q.parameters, false)
 	_, err = s.parse(ctx, t.sql)
 	if e, ok := errors.AsType[*parseError](err); ok {
 		return malformed(q.sql, t.origin(charOffset(t.sql, e.position)), "%s", mismatched(q.statement, t, e))

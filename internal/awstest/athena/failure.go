@@ -86,10 +86,8 @@ func (j *job) offset(m message) int {
 func (j *job) mapped(m message) *Fault {
 	at, brief := j.offset(m), m.brief()
 	switch {
-	case m.Subtype == "COLUMN_NOT_FOUND", strings.Contains(brief, "does not have a column named"):
-		return j.at(at, typeSyntax, "COLUMN_NOT_FOUND", "Column '%s' cannot be resolved or requester is not authorized to access requested resources", missingColumn(m))
-	case strings.HasPrefix(brief, "Referenced table "):
-		return j.at(at, typeSyntax, "COLUMN_NOT_FOUND", "Column '%s' cannot be resolved or requester is not authorized to access requested resources", strings.TrimSuffix(j.word(at), "."))
+	case m.Subtype == "COLUMN_NOT_FOUND", strings.Contains(brief, "does not have a column named"), strings.HasPrefix(brief, "Referenced table "):
+		return j.at(at, typeSyntax, "COLUMN_NOT_FOUND", "Column '%s' cannot be resolved or requester is not authorized to access requested resources", j.column(at, m))
 	case strings.Contains(brief, "Function with name") && strings.Contains(brief, "does not exist"):
 		return j.at(at, typeSyntax, "FUNCTION_NOT_FOUND", "Function '%s' not registered", strings.ToLower(m.Name))
 	case strings.Contains(brief, "No function matches the given name"):
@@ -115,21 +113,24 @@ func (j *job) mapped(m message) *Fault {
 	}
 }
 
-// word returns the name at a byte of the translated query.
+// word returns the name at a byte of the translated query, with what qualifies it.
 func (j *job) word(at int) string {
+	out, point := "", true
 	for _, t := range lex(j.sql[min(at, len(j.sql)):]) {
-		return t.name()
+		if t.is(".") == point {
+			break
+		}
+		out, point = out+t.name(), !point
 	}
-	return ""
+	return out
 }
 
-func missingColumn(m message) string {
-	if m.Name != "" {
-		return m.Name
+// column returns the name of a column that there is not.
+func (j *job) column(at int, m message) string {
+	if name := j.word(at); strings.HasSuffix(strings.ToLower(name), strings.ToLower(m.Name)) {
+		return name
 	}
-	_, after, _ := strings.Cut(m.Text, "does not have a column named ")
-	name, _, _ := strings.Cut(strings.TrimPrefix(after, `"`), `"`)
-	return name
+	return m.Name
 }
 
 // operands returns the types that DuckDB says it cannot compare.

@@ -98,15 +98,15 @@ func (f *Fake) columns(t *table) (columns, keys []column, err error) {
 	if t.declared {
 		return t.columns, t.keys, nil
 	}
-	s, err := openSession(f.ctx, f.dir)
+	s, err := f.engine.open(f.ctx)
 	if err != nil {
 		return nil, nil, err
 	}
-	defer s.close() //nolint:errcheck // nothing is lost
+	defer s.close()
 	if _, err := f.view(f.ctx, s, t); err != nil {
 		return nil, nil, err
 	}
-	all, err := s.described(f.ctx, "SELECT * FROM "+quoteName(t.database)+"."+quoteName(t.name))
+	all, err := s.described(f.ctx, "SELECT * FROM "+s.name+"."+quoteName(t.database)+"."+quoteName(t.name))
 	if err != nil {
 		return nil, nil, err
 	}

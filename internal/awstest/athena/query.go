@@ -261,7 +261,7 @@ func (f *Fake) batchGet(ctx context.Context, in idsInput) (any, error) {
 
 // patience is how long a call that asks for a state waits for a query that may
 // have ended by then: nearly all end at once, and tests shall not poll for them.
-const patience = 200 * time.Millisecond
+const patience = time.Second
 
 // poll moves the query's state on.
 func (f *Fake) poll(ctx context.Context, q *query) {

@@ -189,7 +189,7 @@ func (r *result) addAll(ctx context.Context, s *session, query string) error {
 		header[i] = cell{text: c.name}
 	}
 	r.add(header)
-	rows, err := s.db.QueryContext(ctx, fmt.Sprintf("SELECT %s FROM (%s\n) AS t(%s)", strings.Join(exprs, ", "), query, strings.Join(names, ", ")))
+	rows, err := s.conn.QueryContext(ctx, fmt.Sprintf("SELECT %s FROM (%s\n) AS t(%s)", strings.Join(exprs, ", "), query, strings.Join(names, ", ")))
 	if err != nil {
 		return err
 	}

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -29,12 +30,12 @@ func (f *Fake) run(ctx context.Context, q *query) error {
 		}
 		return f.storeLines(ctx, q, lines)
 	}
-	s, err := openSession(ctx, f.dir)
+	s, err := f.engine.open(ctx)
 	if err != nil {
 		return err
 	}
-	defer s.close() //nolint:errcheck // its files go with the fake's
-	j := &job{fake: f, session: s, query: q, translation: q.statement.translate(q.parameters)}
+	defer s.close()
+	j := &job{fake: f, session: s, query: q, translation: q.statement.translate(q.parameters, false)}
 	if err := j.prepare(ctx); err != nil {
 		return j.failure(err)
 	}
@@ -98,7 +99,7 @@ func (j *job) prepare(ctx context.Context) error {
 	if err := j.views(ctx, tree); err != nil {
 		return err
 	}
-	if err := j.session.exec(ctx, "CREATE SCHEMA IF NOT EXISTS "+quoteName(j.query.database)+"; SET schema="+quoteText(quoteName(j.query.database))); err != nil {
+	if err := j.session.use(ctx, j.query.database); err != nil {
 		return err
 	}
 	columns, err := j.describe(ctx)
@@ -157,8 +158,13 @@ func viewFault(t *table, err error) error {
 const describePrefix = "SELECT column_name, column_type FROM (DESCRIBE "
 
 func (j *job) describe(ctx context.Context) ([]column, error) {
-	j.shift = len(describePrefix)
-	return j.session.described(ctx, j.sql)
+	loose := j.translation
+	j.translation, j.shift = j.query.statement.translate(j.query.parameters, true), len(describePrefix)
+	columns, err := j.session.described(ctx, j.sql)
+	if err == nil {
+		j.translation, j.shift = loose, 0
+	}
+	return columns, err
 }
 
 // explain gives the plan as text.
@@ -219,20 +225,23 @@ func (j *job) unload(ctx context.Context) error {
 	return j.writeManifest(ctx)
 }
 
-// materialize keeps the query's rows in the table unloaded, and counts them.
+// unloaded is the table that keeps the rows of an UNLOAD.
+func (j *job) unloaded() string { return j.session.name + ".main.unloaded" }
+
+// materialize keeps the query's rows, and counts them.
 func (j *job) materialize(ctx context.Context) (int, error) {
 	var exprs, names []string
 	for i, c := range j.query.result.columns {
 		names = append(names, fmt.Sprintf("c%d", i))
 		exprs = append(exprs, fmt.Sprintf("CAST(c%d AS %s) AS %s", i, c.duck, quoteName(c.name)))
 	}
-	prefix := "CREATE TEMP TABLE unloaded AS SELECT " + strings.Join(exprs, ", ") + " FROM ("
+	prefix := "CREATE TABLE " + j.unloaded() + " AS SELECT " + strings.Join(exprs, ", ") + " FROM ("
 	j.shift = len(prefix)
 	if err := j.session.exec(ctx, prefix+j.sql+"\n) AS t("+strings.Join(names, ", ")+")"); err != nil {
 		return 0, err
 	}
 	var total int
-	err := j.session.db.QueryRowContext(ctx, "SELECT count(*) FROM unloaded").Scan(&total)
+	err := j.session.conn.QueryRowContext(ctx, "SELECT count(*) FROM "+j.unloaded()).Scan(&total)
 	return total, err
 }
 
@@ -242,13 +251,9 @@ func (j *job) writeFiles(ctx context.Context, target string, total int) error {
 	count := min(max(o.UnloadFiles, (total+o.UnloadRows-1)/o.UnloadRows), total)
 	for n := range count {
 		from, to := total*n/count, total*(n+1)/count
-		path := filepath.Join(j.session.dir, fmt.Sprintf("part-%d.parquet", n))
-		if err := j.writeFile(ctx, path, from, to); err != nil {
-			return err
-		}
 		location := target + j.query.fileName(n)
-		if err := j.fake.store.putFile(ctx, location, path); err != nil {
-			return userFault(typeResults, "HIVE_WRITER_CLOSE_ERROR: Error committing write to Hive: %v", err)
+		if err := j.writeFile(ctx, location, from, to); err != nil {
+			return err
 		}
 		j.query.files = append(j.query.files, location)
 		if j.query.fault != nil {
@@ -261,14 +266,23 @@ func (j *job) writeFiles(ctx context.Context, target string, total int) error {
 	return nil
 }
 
-func (j *job) writeFile(ctx context.Context, path string, from, to int) error {
+// writeFile writes some of the rows.
+func (j *job) writeFile(ctx context.Context, location string, from, to int) error {
+	path := filepath.Join(j.fake.dir, j.query.fileName(from)+".parquet")
+	defer os.Remove(path) //nolint:errcheck // the folder goes in the end
 	compression, groupRows := j.query.statement.unload.compression, j.fake.options.GroupRows
-	err := j.session.exec(ctx, fmt.Sprintf("COPY (SELECT * FROM unloaded WHERE rowid >= %d AND rowid < %d ORDER BY rowid) TO %s (FORMAT parquet, COMPRESSION %s, ROW_GROUP_SIZE %d)",
-		from, to, quoteText(path), quoteText(compression), groupRows))
+	err := j.session.exec(ctx, fmt.Sprintf("COPY (SELECT * FROM %s WHERE rowid >= %d AND rowid < %d ORDER BY rowid) TO %s (FORMAT parquet, COMPRESSION %s, ROW_GROUP_SIZE %d)",
+		j.unloaded(), from, to, quoteText(path), quoteText(compression), groupRows))
 	if err != nil {
 		return err
 	}
-	return rewriteParquet(path, j.query.result.columns, compression, groupRows)
+	if err := rewriteParquet(path, j.query.result.columns, compression, groupRows); err != nil {
+		return err
+	}
+	if err := j.fake.store.putFile(ctx, location, path); err != nil {
+		return userFault(typeResults, "HIVE_WRITER_CLOSE_ERROR: Error committing write to Hive: %v", err)
+	}
+	return nil
 }
 
 // writeManifest lists the files.

@@ -6,46 +6,68 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"os"
+	"path/filepath"
 	"slices"
 	"strings"
+	"sync/atomic"
 )
 
-// session is a DuckDB database in memory for one statement.
-type session struct {
-	db  *sql.DB
-	dir string // for what the statement writes
+// engine is DuckDB, in memory, shared by all statements: a database of its own
+// for each would take most of the time of a short query.
+type engine struct {
+	db       *sql.DB
+	sessions atomic.Int64
 }
 
-func openSession(ctx context.Context, dir string) (*session, error) {
+func openEngine(ctx context.Context, dir string) (*engine, error) {
 	db, err := sql.Open("duckdb", "")
 	if err != nil {
 		return nil, fmt.Errorf("opening DuckDB: %w", err)
 	}
-	db.SetMaxOpenConns(1) // settings and temporary tables belong to a connection
-	s := &session{db: db}
-	if s.dir, err = os.MkdirTemp(dir, "query-*"); err == nil {
-		err = s.exec(ctx, settings(s.dir)+macros())
-	}
+	e := &engine{db: db}
+	_, err = db.ExecContext(ctx, fmt.Sprintf(`
+		SET memory_limit='2GB';
+		SET threads=2;
+		SET temp_directory=%s;
+		SET autoinstall_known_extensions=false;
+		SET autoload_known_extensions=false;
+	`, quoteText(filepath.Join(dir, "spill")))+macros())
 	if err != nil {
-		return nil, errors.Join(err, s.close())
+		return nil, errors.Join(fmt.Errorf("preparing DuckDB: %w", err), db.Close())
+	}
+	return e, nil
+}
+
+// session is a catalog of DuckDB's for one statement, whose tables others do not
+// see.
+type session struct {
+	conn *sql.Conn
+	name string // of the catalog
+}
+
+func (e *engine) open(ctx context.Context) (*session, error) {
+	conn, err := e.db.Conn(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("connecting to DuckDB: %w", err)
+	}
+	s := &session{conn: conn, name: fmt.Sprintf("session_%d", e.sessions.Add(1))}
+	err = s.exec(ctx, "ATTACH ':memory:' AS "+s.name+"; SET TimeZone='UTC'; SET integer_division=true; SET errors_as_json=true")
+	if err != nil {
+		return nil, errors.Join(err, conn.Close())
 	}
 	return s, nil
 }
 
-func (s *session) close() error { return errors.Join(s.db.Close(), os.RemoveAll(s.dir)) }
+// use looks names up in a database of the session's, and then among the macros.
+func (s *session) use(ctx context.Context, database string) error {
+	name := s.name + "." + quoteName(database)
+	return s.exec(ctx, "CREATE SCHEMA IF NOT EXISTS "+name+"; SET search_path="+quoteText(name+",memory.main"))
+}
 
-func settings(dir string) string {
-	return fmt.Sprintf(`
-		SET memory_limit='1GB';
-		SET threads=2;
-		SET temp_directory=%s;
-		SET TimeZone='UTC';
-		SET integer_division=true;
-		SET errors_as_json=true;
-		SET autoinstall_known_extensions=false;
-		SET autoload_known_extensions=false;
-	`, quoteText(dir))
+// close drops the session's tables.
+func (s *session) close() {
+	_ = s.exec(context.Background(), "SET search_path='memory.main'; DETACH "+s.name) // its memory goes with the engine at last
+	_ = s.conn.Close()
 }
 
 // macros returns the functions of Trino's that DuckDB lacks, or has under
@@ -97,13 +119,13 @@ func macros() string {
 
 // exec runs statements of ours, and the user's inside them, for their effect.
 func (s *session) exec(ctx context.Context, statements string) error {
-	_, err := s.db.ExecContext(ctx, statements)
+	_, err := s.conn.ExecContext(ctx, statements)
 	return err
 }
 
 // strings runs a query whose columns are texts; NULL is "".
 func (s *session) strings(ctx context.Context, query string) ([][]string, error) {
-	rows, err := s.db.QueryContext(ctx, query)
+	rows, err := s.conn.QueryContext(ctx, query)
 	if err != nil {
 		return nil, err
 	}
@@ -169,7 +191,7 @@ func (e *parseError) Error() string { return e.message }
 // parse returns the query's syntax tree, or a [*parseError].
 func (s *session) parse(ctx context.Context, query string) (*tree, error) {
 	var data string
-	if err := s.db.QueryRowContext(ctx, "SELECT json_serialize_sql(?::VARCHAR)::VARCHAR", query).Scan(&data); err != nil {
+	if err := s.conn.QueryRowContext(ctx, "SELECT json_serialize_sql(?::VARCHAR)::VARCHAR", query).Scan(&data); err != nil {
 		return nil, err
 	}
 	var answer struct {

@@ -200,7 +200,10 @@ func (t translation) origin(offset int) int {
 //
 // Texts get the type VARCHAR: left alone, DuckDB would turn them into dates and
 // numbers where Trino refuses to compare.
-func (s *statement) translate(values []string) translation {
+//
+// A strict translation is for finding out types only: each = becomes <=, which
+// DuckDB refuses between types of which it would cast one for a =.
+func (s *statement) translate(values []string, strict bool) translation { //nolint:revive // one word decides the rest
 	var sql strings.Builder
 	var out translation
 	done := s.query.start
@@ -216,6 +219,8 @@ func (s *statement) translate(values []string) translation {
 			continue
 		}
 		switch {
+		case strict && t.is("=") && !s.joined(i):
+			put(t, "<=")
 		case t.is("?"):
 			put(t, translateValue(values[slices.Index(s.holders, i)]))
 		case t.is("X") && s.at(i+1).kind == text && s.at(i+1).start == t.end: // X'0aff'
@@ -233,6 +238,13 @@ func (s *statement) translate(values []string) translation {
 	put(token{start: s.query.end, end: s.query.end}, "")
 	out.sql = sql.String()
 	return out
+}
+
+// joined reports whether token i is a part of an operator such as >=.
+func (s *statement) joined(i int) bool {
+	before, next := s.at(max(i-1, 0)), s.at(i+1)
+	return before.end == s.tokens[i].start && before.kind == symbol && strings.Contains("<>!", before.text) ||
+		next.start == s.tokens[i].end && next.is(">")
 }
 
 // isFormat reports whether token i is the format of date_parse or date_format,
@@ -267,7 +279,7 @@ func translateValue(value string) string {
 		return "(" + value + ")"
 	}
 	inner.query.start = len("SELECT ")
-	return "(" + inner.translate(nil).sql + ")"
+	return "(" + inner.translate(nil, false).sql + ")"
 }
 
 // renamed returns the name of our macro for a function of Trino's whose name

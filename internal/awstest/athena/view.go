@@ -24,8 +24,8 @@ func (f *Fake) view(ctx context.Context, s *session, t *table) (int64, error) {
 	for _, file := range files {
 		size += file.bytes
 	}
-	return size, s.exec(ctx, fmt.Sprintf("CREATE SCHEMA IF NOT EXISTS %s; CREATE OR REPLACE VIEW %[1]s.%[2]s AS %[3]s",
-		quoteName(t.database), quoteName(t.name), query))
+	return size, s.exec(ctx, fmt.Sprintf("CREATE SCHEMA IF NOT EXISTS %s.%s; CREATE OR REPLACE VIEW %[1]s.%[2]s.%[3]s AS %[4]s",
+		s.name, quoteName(t.database), quoteName(t.name), query))
 }
 
 func (f *Fake) viewQuery(ctx context.Context, s *session, t *table, files []file) (string, error) {
