@@ -59,6 +59,7 @@ type AWS struct {
 	Stage           string `json:"stage" ceap:"nonempty" doc:"The stage, which ends the names of tables, functions and state machine, as in Candidates-dev. Default dev."`
 	Region          string `json:"region,omitempty" doc:"The AWS region. Default: the environment's."`
 	ArtifactsBucket string `json:"artifactsBucket,omitempty" doc:"The bucket of the runs' files. Default ceap-artifacts-<stage>-<account>-<region>, as the template names it."`
+	ResultsBucket   string `json:"resultsBucket,omitempty" doc:"The bucket for query results of programs that name none. Default: the workgroup's place."`
 	PartRows        int    `json:"partRows" ceap:"min=1,max=10000000" doc:"Rows of a part of a run, about. Fewer finish sooner and cost more requests; many may not be done in the 15 minutes of a function. Default 100000."`
 	Concurrency     int    `json:"concurrency" ceap:"min=1,max=10000" doc:"Parts at work at a time, at most. More is faster and asks more of tables, endpoints and the account's functions. Default 50."`
 }
@@ -73,7 +74,13 @@ func (c *Config) OnAWS() *Config {
 	if a.Connectors == nil {
 		a.Connectors = map[string]*plugin.Node{}
 	}
-	a.Connectors["data-warehouse"] = with(c.Connectors["data-warehouse"], "engine", "athena")
+	lake := with(c.Connectors["data-warehouse"], "engine", "athena")
+	for name, text := range map[string]string{"region": c.AWS.Region, "resultsBucket": c.AWS.ResultsBucket} {
+		if text != "" && lake.Get(name) == nil {
+			lake = with(lake, name, text)
+		}
+	}
+	a.Connectors["data-warehouse"] = lake
 	return &a
 }
 

@@ -45,6 +45,7 @@ func variables() map[string]string {
 		"CEAP_STAGE":             "aws.stage",
 		"CEAP_REGION":            "aws.region",
 		"CEAP_ARTIFACTS_BUCKET":  "aws.artifactsBucket",
+		"CEAP_RESULTS_BUCKET":    "aws.resultsBucket",
 		"CEAP_PART_ROWS":         "aws.partRows",
 		"CEAP_CONCURRENCY":       "aws.concurrency",
 		"CEAP_LOG_LEVEL":         "log.level",
