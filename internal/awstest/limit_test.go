@@ -150,7 +150,8 @@ func TestLimits(t *testing.T) {
 		t.Fatal(err)
 	}
 	wait := lambdatypes.InvocationTypeRequestResponse
-	long := cloud.Unique(strings.Repeat("t", 125))
+	unique := cloud.Unique("t")
+	long := strings.Repeat("t", 128-len(unique)) + unique
 	tests := []struct {
 		name     string
 		within   func(context.Context) error // nil if only the refusal matters
