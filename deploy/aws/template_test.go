@@ -10,6 +10,9 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/ceap-platform/ceap/internal/awslambda"
+	"github.com/ceap-platform/ceap/internal/config"
 )
 
 func TestTemplate_PassesCFNLint(t *testing.T) {
@@ -175,6 +178,54 @@ func TestTemplate_FitsTheStateMachine(t *testing.T) {
 			t.Errorf("%s ends after %v seconds, its function %s after %v", name, limit, id, own)
 		}
 	}
+}
+
+// TestTemplate_FunctionsAreThoseOfTheBinary holds handlers, package and variables
+// to the program that reads them.
+func TestTemplate_FunctionsAreThoseOfTheBinary(t *testing.T) {
+	t.Parallel()
+	template := readTemplate(t)
+	handlers := map[string]string{"ETLFunction": awslambda.HandlerETL, "ControlFunction": awslambda.HandlerControl, "PartFunction": awslambda.HandlerPart}
+	functions := template.ofType("AWS::Serverless::Function")
+	if len(functions) != len(handlers) {
+		t.Errorf("%d functions; the binary has %d handlers", len(functions), len(handlers))
+	}
+	for id, f := range functions {
+		if f["Handler"] != handlers[id] {
+			t.Errorf("Handler of %s = %v; want %s", id, f["Handler"], handlers[id])
+		}
+		// What scripts/package-lambda builds for the default Architecture.
+		if want := "../../dist/ceap-lambda-" + template.values["Architecture"] + ".zip"; f["CodeUri"] != want {
+			t.Errorf("CodeUri of %s = %v; want %s", id, f["CodeUri"], want)
+		}
+	}
+	template.values["Stage"], template.values["PartConcurrency"], template.values["ArtifactDays"] = "qa", "7", "9"
+	defaults := loadConfig(t)
+	variables := object(object(object(template.globals["Function"])["Environment"])["Variables"])
+	var all []string
+	for name, value := range variables {
+		entry := name + "=" + template.text(value)
+		if strings.HasPrefix(name, "CEAP_") && cmp.Equal(defaults, loadConfig(t, entry)) {
+			t.Errorf("the configuration does not know %s", entry)
+		}
+		all = append(all, entry)
+	}
+	c := loadConfig(t, all...).OnAWS()
+	if c.AWS.Stage != "qa" || c.AWS.Concurrency != 7 || c.Journal.KeepDays != 9 || c.Store.Type != "dynamodb" ||
+		c.AWS.ArtifactsBucket != "ceap-artifacts-qa-123456789012-us-east-1" {
+		t.Errorf("configuration = %+v", c)
+	}
+}
+
+// loadConfig returns the configuration that an environment gives, in a folder
+// that is always the same.
+func loadConfig(t *testing.T, environ ...string) *config.Config {
+	t.Helper()
+	c, warnings, err := config.Load(config.Sources{Dir: ".", Environ: environ})
+	if err != nil || len(warnings) > 0 {
+		t.Fatalf("%v; warnings: %v", err, warnings)
+	}
+	return c
 }
 
 // TestTemplate_LogsEnd asserts that no log is kept for ever: a function without
