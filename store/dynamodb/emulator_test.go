@@ -2,7 +2,9 @@ package dynamodb_test
 
 import (
 	"bufio"
+	"bytes"
 	"context"
+	"encoding/json"
 	"io"
 	"net"
 	"net/http"
@@ -62,11 +64,73 @@ type mover struct {
 }
 
 func (m mover) RoundTrip(r *http.Request) (*http.Response, error) {
-	if strings.HasPrefix(r.Header.Get("X-Amz-Target"), "DynamoDB_") {
-		r = r.Clone(r.Context())
-		r.URL.Scheme, r.URL.Host = m.to.Scheme, m.to.Host
+	if !strings.HasPrefix(r.Header.Get("X-Amz-Target"), "DynamoDB_") {
+		return m.others.Do(r)
 	}
+	body, err := io.ReadAll(r.Body)
+	if err != nil {
+		return nil, err
+	}
+	response, err := m.send(r, r.Header.Get("X-Amz-Target"), body)
+	if err != nil || response.StatusCode != http.StatusBadRequest || !bytes.Contains(body, []byte("ReturnValuesOnConditionCheckFailure")) {
+		return response, err
+	}
+	return m.addItem(r, body, response)
+}
+
+func (m mover) send(r *http.Request, target string, body []byte) (*http.Response, error) {
+	r = r.Clone(r.Context())
+	r.URL.Scheme, r.URL.Host = m.to.Scheme, m.to.Host
+	r.Header.Set("X-Amz-Target", target)
+	r.Body, r.ContentLength = io.NopCloser(bytes.NewReader(body)), int64(len(body))
 	return m.others.Do(r)
+}
+
+// addItem adds the item to the answer of a condition that failed: dynalite does not
+// know that one may ask for it.
+func (m mover) addItem(r *http.Request, body []byte, response *http.Response) (*http.Response, error) {
+	answer, err := decodeBody(response)
+	if kind, _ := answer["__type"].(string); err != nil || !strings.HasSuffix(kind, "#ConditionalCheckFailedException") || answer["Item"] != nil {
+		return encodeBody(response, answer, err)
+	}
+	var request struct {
+		TableName string
+		Item, Key map[string]any
+	}
+	if err := json.Unmarshal(body, &request); err != nil {
+		return nil, err
+	}
+	if request.Key == nil {
+		request.Key = map[string]any{"PK": request.Item["PK"], "SK": request.Item["SK"]}
+	}
+	get, err := json.Marshal(map[string]any{"TableName": request.TableName, "Key": request.Key, "ConsistentRead": true})
+	if err != nil {
+		return nil, err
+	}
+	found, err := m.send(r, "DynamoDB_20120810.GetItem", get)
+	if err != nil {
+		return nil, err
+	}
+	it, err := decodeBody(found)
+	answer["Item"] = it["Item"]
+	return encodeBody(response, answer, err)
+}
+
+func decodeBody(r *http.Response) (body map[string]any, err error) {
+	defer func() { _ = r.Body.Close() }() // it was read to its end
+	err = json.NewDecoder(r.Body).Decode(&body)
+	return body, err
+}
+
+func encodeBody(r *http.Response, body map[string]any, err error) (*http.Response, error) {
+	if err != nil {
+		return nil, err
+	}
+	data, err := json.Marshal(body)
+	r.Body, r.ContentLength = io.NopCloser(bytes.NewReader(data)), int64(len(data))
+	r.Header.Del("Content-Length")
+	r.Header.Del("X-Amz-Crc32") // of the answer as it was
+	return r, err
 }
 
 // emulator is a server of DynamoDB's interface that runs for one test.
