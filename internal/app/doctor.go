@@ -91,7 +91,7 @@ func (a *App) diagnose(ctx context.Context, name, marketplace string, rng *ceap.
 	d.Marketplace = p.Marketplace
 	d.DateRange = a.diagnosisRange(ctx, p, rng)
 	a.checkSwitch(ctx, &d, p)
-	definition, err := a.definition(p, a.now())
+	definition, err := a.definition(p, a.now(), checkpoints{a})
 	if err == nil {
 		_, err = pipeline.NewStages(definition)
 	}

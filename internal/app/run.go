@@ -37,7 +37,7 @@ func (a *App) Run(ctx context.Context, req RunRequest, meter *pipeline.Meter) (c
 	if meter == nil {
 		meter = &pipeline.Meter{}
 	}
-	open := func(asOf time.Time) (*pipeline.Definition, error) { return a.definition(p, asOf) }
+	open := func(asOf time.Time) (*pipeline.Definition, error) { return a.definition(p, asOf, checkpoints{a}) }
 	result, err := a.runner(roles).Run(ctx, open, req.Input, meter)
 	if result.RunID != "" && !req.DryRun && req.Stage == "" && ctx.Err() == nil {
 		a.retain(ctx, result.AsOf)

@@ -129,7 +129,7 @@ func (a *App) validate(ctx context.Context, p *program.Program) Validation {
 		v.Unchecked = append(v.Unchecked, "the program has errors")
 		return v
 	}
-	d, err := a.definition(p, a.now())
+	d, err := a.definition(p, a.now(), checkpoints{a})
 	if err == nil {
 		v.Plan, err = planOf(d)
 	}

@@ -28,7 +28,7 @@ func (a *App) PlanWork(ctx context.Context, in ceap.RunInput, owner string) (w p
 	if len(items) == 0 {
 		return w, nil, a.notStored(ctx, in.ProgramID)
 	}
-	open, err := a.itemOpener(items, in.Marketplace)
+	open, err := a.itemOpener(items, in.Marketplace, d.Marks)
 	if err != nil {
 		return w, nil, err
 	}
@@ -67,12 +67,12 @@ func (a *App) programOf(items []ceap.ProgramItem, marketplace string) (*program.
 }
 
 // itemOpener returns how the program is opened for a run.
-func (a *App) itemOpener(items []ceap.ProgramItem, marketplace string) (pipeline.Opener, error) {
+func (a *App) itemOpener(items []ceap.ProgramItem, marketplace string, marks *pipeline.Marks) (pipeline.Opener, error) {
 	p, err := a.programOf(items, marketplace)
 	if err != nil {
 		return nil, err
 	}
-	return func(asOf time.Time) (*pipeline.Definition, error) { return a.definition(p, asOf) }, nil
+	return func(asOf time.Time) (*pipeline.Definition, error) { return a.definition(p, asOf, marks) }, nil
 }
 
 // distributed returns the engine of runs that several processes work on.
@@ -88,6 +88,7 @@ func (a *App) distributed() (*pipeline.Distributed, error) {
 	}
 	return &pipeline.Distributed{
 		Runner: a.runner(roles), Leases: leases, Artifacts: roles.Artifacts, PartRows: int64(a.config.AWS.PartRows),
+		Marks: &pipeline.Marks{Kept: checkpoints{a}},
 	}, nil
 }
 
@@ -105,7 +106,7 @@ func (a *App) planned(ctx context.Context, w pipeline.Work) (*pipeline.Distribut
 	if err := json.Unmarshal(snapshot, &items); err != nil {
 		return nil, nil, ceap.Errorf(ceap.CodeInternal, "reading the program of run %s: %w", w.RunID, err)
 	}
-	open, err := a.itemOpener(items, w.Marketplace)
+	open, err := a.itemOpener(items, w.Marketplace, d.Marks)
 	return d, open, err
 }
 

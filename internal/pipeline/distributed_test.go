@@ -564,3 +564,65 @@ func TestDistributed_ADisabledProgramIsSkipped(t *testing.T) {
 		t.Errorf("%s, %v, %v", res.Status, err, p.starts)
 	}
 }
+
+// marked is a source that remembers how far it was read.
+type marked struct {
+	*connectortest.Fake
+	kept connector.Checkpoints
+}
+
+type markedStream struct {
+	connector.Stream
+	kept connector.Checkpoints
+	key  connector.CheckpointKey
+}
+
+func (m *marked) Extract(ctx context.Context, req connector.Request) (connector.Stream, error) {
+	stream, err := m.Fake.Extract(ctx, req)
+	return &markedStream{stream, m.kept, connector.CheckpointKey{ProgramID: req.ProgramID, ConnectorID: req.ConnectorID}}, err
+}
+
+func (s *markedStream) Commit(ctx context.Context) error { return s.kept.Save(ctx, s.key, "end") }
+
+// marksKept is where marks end.
+type marksKept map[connector.CheckpointKey]string
+
+func (k marksKept) Load(_ context.Context, key connector.CheckpointKey) (string, error) {
+	return k[key], nil
+}
+
+func (k marksKept) Save(_ context.Context, key connector.CheckpointKey, mark string) error {
+	k[key] = mark
+	return nil
+}
+
+func TestCheckpointsAreKeptOnceTheRowsAreStored(t *testing.T) {
+	t.Parallel()
+	key := connector.CheckpointKey{ProgramID: "product-reviews", ConnectorID: "source-1"}
+	for _, parts := range []bool{false, true} {
+		t.Run(fmt.Sprintf("parts %t", parts), func(t *testing.T) {
+			t.Parallel()
+			m := distribute(open(t))
+			kept := marksKept{}
+			m.distributed.Marks = &pipeline.Marks{Kept: kept}
+			fake := &marked{Fake: source(fortyRows()...), kept: kept}
+			try := m.house.try
+			if parts {
+				try, fake.kept = m.try, m.distributed.Marks
+			}
+			d := program()
+			d.Sources = []pipeline.Source{{ID: "source-1", Connector: fake}}
+			m.runner.Candidates = &conflicting{Candidates: m.roles.Candidates}
+			if res, err := try(t.Context(), d, batch("b")); err != nil || res.Status == ceap.RunSucceeded || len(kept) > 0 {
+				t.Errorf("a run with failed rows: %s, %v, kept %v", res.Status, err, kept)
+			}
+			m.runner.Candidates = m.roles.Candidates
+			if res, err := try(t.Context(), d, batch("b2")); err != nil || res.Status != ceap.RunSucceeded || kept[key] != "end" {
+				t.Errorf("a run that succeeds: %s, %v, kept %v", res.Status, err, kept)
+			}
+			if fake.OpenStreams() != 0 {
+				t.Errorf("%d streams are still open", fake.OpenStreams())
+			}
+		})
+	}
+}

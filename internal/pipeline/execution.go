@@ -41,6 +41,7 @@ type execution struct {
 	layouts  layouts
 	pool     batches
 	notes    []ceap.MappingNote
+	reading  []reading // streams that want to know how the run ends
 	warnings []string
 	queries  []ceap.QueryNote
 	took     []ceap.StageTime
@@ -79,11 +80,13 @@ func (x *execution) read(ctx context.Context, index int, to entries) (err error)
 	if err != nil {
 		return fmt.Errorf("connector %q: %w", source.ID, err)
 	}
-	defer func() {
-		if closing := stream.Close(); err == nil {
-			err = closing
-		}
-	}()
+	if !x.keep(source.ID, stream) {
+		defer func() {
+			if closing := stream.Close(); err == nil {
+				err = closing
+			}
+		}()
+	}
 	transform, err := source.Connector.Transform(stream.Columns(), req)
 	if err != nil {
 		return fmt.Errorf("connector %q: %w", source.ID, err)

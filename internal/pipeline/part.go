@@ -106,10 +106,16 @@ func (d *Distributed) extract(ctx context.Context, x *execution, w Work, part Pa
 		return errors.Join(err, out.Discard())
 	}
 	if err := d.rowsOf(ctx, x, w, part, to); err != nil {
-		return errors.Join(err, out.Discard())
+		return errors.Join(err, out.Discard(), x.closeReading())
 	}
-	r.Pieces, err = to.close()
-	return err
+	x.commit(ctx) // to Marks, which Reduce saves
+	if d.Marks != nil {
+		r.Marks = d.Marks.list()
+	}
+	if r.Pieces, err = to.close(); err != nil {
+		return err
+	}
+	return x.closeReading()
 }
 
 // rowsOf maps the rows of a part.

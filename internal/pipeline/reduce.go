@@ -43,6 +43,9 @@ func (d *Distributed) Reduce(ctx context.Context, open Opener, w Work, failure *
 	if sum.failed != nil && sum.parts == nil {
 		d.stopSources(ctx, x, w)
 	}
+	if x.decided && x.account.counts.Failed == 0 && x.account.broken == 0 {
+		d.saveMarks(ctx, x, sum.marks)
+	}
 	x.complete(ctx, res, Input{}, sum.failed)
 	if sum.lost != "" && (res.Status == ceap.RunPartial || res.Status == ceap.RunFailed) {
 		res.Message = sum.lost
@@ -89,6 +92,7 @@ type sum struct {
 	parts    []Part
 	shards   []Part
 	sections []journal.Written
+	marks    []Mark
 	failed   error  // why the run did not come to its end
 	lost     string // which parts to store are missing; "" if none
 }
@@ -220,6 +224,7 @@ func (s *sum) take(r *PartReport) error {
 	}
 	s.x.account.absorb(r.Tally)
 	s.sections = append(s.sections, r.Journal)
+	s.marks = append(s.marks, r.Marks...)
 	return nil
 }
 

@@ -24,6 +24,7 @@ type PartReport struct {
 	Warnings []string           `json:"warnings,omitempty"`
 	Queries  []ceap.QueryNote   `json:"queries,omitempty"`
 	Pieces   []piece            `json:"pieces,omitempty"`
+	Marks    []Mark             `json:"marks,omitempty"`
 }
 
 // clean reports whether a resumed run has nothing to try again in the part.

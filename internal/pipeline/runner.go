@@ -230,6 +230,12 @@ func (r *Runner) attempt(ctx context.Context, stages *Stages, run *ceap.Run, in 
 	x := r.execution(stages, run, in, meter)
 	x.log.InfoContext(ctx, "run started", "batch_id", res.BatchID, "range", res.DateRange.String(), "attempt", res.Attempt)
 	err := x.run(ctx, *run, in)
+	if err == nil && x.account.counts.Failed == 0 && x.account.broken == 0 {
+		x.commit(ctx)
+	}
+	if closing := x.closeReading(); err == nil {
+		err = closing
+	}
 	x.complete(ctx, res, in, err)
 	x.log.InfoContext(ctx, "run ended", "status", string(res.Status), "extracted", res.Counts.Extracted, "stored", res.Counts.Stored, "failed", res.Counts.Failed)
 	return x.verdict(ctx, res, err)

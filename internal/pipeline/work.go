@@ -32,6 +32,7 @@ type Distributed struct {
 	Runner    *Runner
 	Leases    store.Leaser
 	Artifacts store.Artifacts
+	Marks     *Marks // what the program's sources have for checkpoints; nil if nothing keeps them
 
 	PartRows int64         // rows of a part, about. Default 100,000; more needs more time per process, fewer more requests.
 	MaxParts int           // parts of a kind, about; their rows grow beyond it. Default 1,000.
