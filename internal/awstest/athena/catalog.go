@@ -148,7 +148,10 @@ func folderTable(database, path string, dir bool) (*table, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s/_schema.sql: %w", path, err)
 	}
-	t.declared, t.columns, t.keys, t.delimiter, t.skip = true, d.table.columns, d.table.keys, d.table.delimiter, 1
+	t.declared, t.columns, t.keys = true, d.table.columns, d.table.keys
+	if d.table.delimiter != hiveDelimiter {
+		t.delimiter = d.table.delimiter
+	}
 	return t, nil
 }
 

@@ -69,9 +69,12 @@ func (r *reader) text() (string, error) {
 	return strings.NewReplacer(`\t`, "\t", `\001`, "\x01", `\\`, `\`).Replace(t.name()), nil
 }
 
+// hiveDelimiter stands between fields unless the declaration says otherwise.
+const hiveDelimiter = "\x01"
+
 func parseCreate(tokens []token) (*declaration, error) {
 	r := &reader{tokens: tokens}
-	d := &declaration{table: &table{declared: true, format: "csv", lazy: true, delimiter: "\x01"}}
+	d := &declaration{table: &table{declared: true, format: "csv", lazy: true, delimiter: hiveDelimiter}}
 	if !r.accept("CREATE", "EXTERNAL", "TABLE") && !r.accept("CREATE", "TABLE") {
 		return nil, r.fail("CREATE EXTERNAL TABLE")
 	}

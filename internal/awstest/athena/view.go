@@ -148,8 +148,9 @@ func lowered(columns []column) string {
 	return strings.Join(out, ", ")
 }
 
-// csvQuery reads CSV files: as LazySimpleSerDe does, where a value that is not of
-// its type is NULL; else as files with a header and quotes.
+// csvQuery reads CSV files: those of the folder as CEAP's embedded engine does,
+// those in S3 as the SerDe that the declaration names. A value that is not of its
+// type is NULL.
 func (f *Fake) csvQuery(ctx context.Context, s *session, t *table, paths []string, hive string) (string, error) {
 	if !t.declared {
 		return f.inferredCSV(ctx, s, paths, hive)
@@ -167,8 +168,21 @@ func (f *Fake) csvQuery(ctx context.Context, s *session, t *table, paths []strin
 	if t.lazy {
 		options = `quote='', escape='', nullstr='\N'`
 	}
-	return fmt.Sprintf("SELECT %s FROM read_csv(%s, columns={%s}, auto_detect=false, header=false, skip=%d, delim=%s, null_padding=true, strict_mode=false, %s%s)",
-		strings.Join(casts, ", "), quoteList(paths), strings.Join(names, ", "), t.skip, quoteText(t.delimiter), options, hive), nil
+	read := func(skip int) string {
+		return fmt.Sprintf("read_csv(%s, columns={%s}, auto_detect=false, header=false, skip=%d, delim=%s, null_padding=true, strict_mode=false, %s%s)",
+			quoteList(paths), strings.Join(names, ", "), skip, quoteText(t.delimiter), options, hive)
+	}
+	skip := t.skip
+	if t.location == "" {
+		first, err := s.strings(ctx, "SELECT * FROM "+read(0)+" LIMIT 1")
+		if err != nil {
+			return "", err
+		}
+		if len(first) == 1 && slices.EqualFunc(t.columns, first[0][:len(t.columns)], func(c column, v string) bool { return strings.EqualFold(c.name, v) }) {
+			skip = 1 // a line that repeats the names is a header
+		}
+	}
+	return "SELECT " + strings.Join(casts, ", ") + " FROM " + read(skip), nil
 }
 
 // inferredCSV gives a column the type that CEAP's embedded engine gives it: a
