@@ -56,18 +56,18 @@ type Cloud struct {
 
 // Start returns an account that is closed when the test ends. Without the emulator
 // the test is skipped, or fails where CEAP_REQUIRE_TOOLS is 1.
-func Start(t testing.TB) *Cloud {
-	t.Helper()
-	cloud, err := Open(t.Context())
+func Start(tb testing.TB) *Cloud {
+	tb.Helper()
+	cloud, err := Open(tb.Context())
 	switch {
 	case errors.Is(err, ErrMissing) && os.Getenv("CEAP_REQUIRE_TOOLS") != "1": //nolint:forbidigo // asks whether a skip is allowed here
-		t.Skip(err)
+		tb.Skip(err)
 	case err != nil:
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
-	t.Cleanup(func() {
+	tb.Cleanup(func() {
 		if err := cloud.Close(); err != nil {
-			t.Error(err)
+			tb.Error(err)
 		}
 	})
 	return cloud

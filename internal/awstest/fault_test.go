@@ -36,7 +36,7 @@ func TestInject_leave(t *testing.T) {
 	cloud.Inject(awstest.Fault{On: "dynamodb.BatchWriteItem", Times: 1, Do: awstest.Leave(3)})
 	cloud.Inject(awstest.Fault{On: "dynamodb.BatchGetItem", Times: 1, Do: awstest.Leave(2)})
 
-	written, err := db.BatchWriteItem(t.Context(), puts(table, 0, 10))
+	written, err := db.BatchWriteItem(t.Context(), puts(table, 10))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -70,7 +70,7 @@ func TestInject_leaveAll(t *testing.T) {
 	db := dynamodb.NewFromConfig(cloud.Config)
 	table := newTable(t, cloud)
 	cloud.Inject(awstest.Fault{On: "dynamodb.BatchWriteItem", Do: awstest.Leave(25)})
-	input := puts(table, 0, 4)
+	input := puts(table, 4)
 	written, err := db.BatchWriteItem(t.Context(), input)
 	if err != nil {
 		t.Fatal(err)

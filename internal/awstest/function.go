@@ -157,7 +157,8 @@ func (s *server) invoke(c *Call, w http.ResponseWriter, r *http.Request) {
 		deadline: time.Now().Add(functionTimeout), crash: plannedCrash(r.Context()),
 	}
 	if r.Header.Get("X-Amz-Invocation-Type") == "Event" {
-		f.owner.background.Go(func() { f.run(context.WithoutCancel(r.Context()), i) })
+		ctx := context.WithoutCancel(r.Context())
+		f.owner.background.Go(func() { f.run(ctx, i) })
 		w.WriteHeader(http.StatusAccepted)
 		return
 	}
@@ -203,7 +204,7 @@ func tooMuchState(c *Call) bool {
 // listFunctions answers lambda.ListFunctions with the functions of one Cloud.
 func (s *server) listFunctions(owner *Cloud, w http.ResponseWriter) {
 	type configuration struct {
-		FunctionName, FunctionArn, Runtime, Handler string //nolint:revive // as Lambda spells them
+		FunctionName, FunctionArn, Runtime, Handler string
 	}
 	list := []configuration{}
 	for _, name := range s.functionsOf(owner) {

@@ -25,8 +25,9 @@ func TestHandleEndpoint(t *testing.T) {
 			awstest.Refuse(w, http.StatusFailedDependency, "ModelError", "no model likes this")
 			return
 		}
-		w.Header().Set("Content-Type", "text/csv")
-		_, _ = w.Write(append([]byte(r.Header.Get("Content-Type")+" "), body...))
+		if string(body) == "1,2" && r.Header.Get("Content-Type") == "text/csv" {
+			_, _ = io.WriteString(w, "0.5")
+		}
 	}))
 	client := sagemakerruntime.NewFromConfig(once(cloud.Config))
 	ask := func(endpoint, body string) (string, error) {
@@ -38,7 +39,7 @@ func TestHandleEndpoint(t *testing.T) {
 		}
 		return string(out.Body), nil
 	}
-	if got, err := ask("model", "1,2"); err != nil || got != "text/csv 1,2" {
+	if got, err := ask("model", "1,2"); err != nil || got != "0.5" {
 		t.Errorf("the endpoint answered %q, %v", got, err)
 	}
 	if _, err := ask("model", "bad"); awsapi.Code(err) != "ModelError" {

@@ -51,9 +51,9 @@ func key(number int) map[string]types.AttributeValue {
 	}
 }
 
-func puts(table string, from, to int) *dynamodb.BatchWriteItemInput {
+func puts(table string, count int) *dynamodb.BatchWriteItemInput {
 	var writes []types.WriteRequest
-	for i := from; i < to; i++ {
+	for i := range count {
 		writes = append(writes, types.WriteRequest{PutRequest: &types.PutRequest{Item: key(i)}})
 	}
 	return &dynamodb.BatchWriteItemInput{RequestItems: map[string][]types.WriteRequest{table: writes}}
@@ -90,7 +90,7 @@ func TestLimits(t *testing.T) {
 	}
 	batchWrite := func(count int) func(context.Context) error {
 		return func(ctx context.Context) error {
-			_, err := db.BatchWriteItem(ctx, puts(table, 0, count))
+			_, err := db.BatchWriteItem(ctx, puts(table, count))
 			return err
 		}
 	}
@@ -200,7 +200,7 @@ func TestLimits_itemInBatch(t *testing.T) {
 	t.Parallel()
 	cloud := awstest.Start(t)
 	db, table := dynamodb.NewFromConfig(once(cloud.Config)), newTable(t, cloud)
-	input := puts(table, 0, 1)
+	input := puts(table, 1)
 	input.RequestItems[table][0].PutRequest.Item["v"] = &types.AttributeValueMemberS{Value: strings.Repeat("x", 400<<10)}
 	if _, err := db.BatchWriteItem(t.Context(), input); awsapi.Code(err) != "ValidationException" {
 		t.Errorf("an item of more than 400 KB in a batch: %v; want ValidationException", err)

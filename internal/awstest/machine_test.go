@@ -91,7 +91,7 @@ func TestStateMachine_stateData(t *testing.T) {
 		}
 		return []byte(`"` + strings.Repeat("x", size-2) + `"`), nil
 	})
-	cloud.HandleFunction(take, func(_ context.Context, payload []byte) ([]byte, error) { return []byte(fmt.Sprint(len(payload))), nil })
+	cloud.HandleFunction(take, func(_ context.Context, payload []byte) ([]byte, error) { return fmt.Append(nil, len(payload)), nil })
 	given := func(size int) string { return `"` + strings.Repeat("x", size-2) + `"` }
 	// What the interpreter writes with spaces counts without.
 	list := "[" + strings.TrimSuffix(strings.Repeat("1,", 100_000), ",") + "]"

@@ -7,10 +7,10 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"sync"
 )
@@ -21,24 +21,28 @@ var launcher string
 // process is a running moto server. It ends with this process, however that ends:
 // the launcher reads a pipe of which we hold the other end.
 type process struct {
-	port   int
-	stdin  io.Closer
-	stderr io.Reader
+	address string // host:port
+	stdin   io.Closer
+	stderr  io.Reader
 
 	mu   sync.Mutex
 	tail []byte // the end of what it wrote to stderr
 }
 
-// startMoto starts moto for clients that use the port given and waits until it
+// startMoto starts moto for clients that use the address given and waits until it
 // accepts connections. Returns ErrMissing if it is not installed.
-func startMoto(clientPort int) (*process, error) {
+func startMoto(clients string) (*process, error) {
+	_, port, err := net.SplitHostPort(clients)
+	if err != nil {
+		return nil, fmt.Errorf("starting moto: %w", err)
+	}
 	python, err := findTool(filepath.Join("aws", "bin", "moto_server"))
 	if err != nil {
 		return nil, err
 	}
 	python = filepath.Join(filepath.Dir(python), "python3")
-	cmd := exec.Command(python, "-I", "-c", launcher, strconv.Itoa(clientPort)) //nolint:gosec,noctx // our own tool, which outlives every context of a test
-	cmd.Env = append(os.Environ(), "PYTHONDONTWRITEBYTECODE=1")                 //nolint:forbidigo // the tool needs the machine's PATH and HOME
+	cmd := exec.Command(python, "-I", "-c", launcher, port)     //nolint:gosec,noctx // our own tool, which outlives every context of a test
+	cmd.Env = append(os.Environ(), "PYTHONDONTWRITEBYTECODE=1") //nolint:forbidigo // the tool needs the machine's PATH and HOME
 	stdin, err := cmd.StdinPipe()
 	if err != nil {
 		return nil, fmt.Errorf("starting moto: %w", err)
@@ -59,14 +63,12 @@ func startMoto(clientPort int) (*process, error) {
 	go p.wait(cmd, ended)
 	// It listens before it prints, so there is nothing to poll for.
 	line, err := bufio.NewReader(stdout).ReadString('\n')
-	if err == nil {
-		p.port, err = strconv.Atoi(strings.TrimSpace(line))
-	}
 	if err != nil {
 		_ = stdin.Close()
 		<-ended
 		return nil, fmt.Errorf("starting moto: %w\n%s", err, p.log())
 	}
+	p.address = net.JoinHostPort("127.0.0.1", strings.TrimSpace(line))
 	return p, nil
 }
 

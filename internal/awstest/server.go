@@ -37,19 +37,19 @@ type server struct {
 }
 
 func startServer() (*server, error) {
-	listener, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // it listens until the process ends
+	listener, err := net.ListenTCP("tcp4", &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1)})
 	if err != nil {
 		return nil, fmt.Errorf("starting the proxy of moto: %w", err)
 	}
-	port := listener.Addr().(*net.TCPAddr).Port //nolint:errcheck,forcetypeassert // a TCP listener has a TCP address
-	moto, err := startMoto(port)
+	address := listener.Addr().String()
+	moto, err := startMoto(address)
 	if err != nil {
 		_ = listener.Close()
 		return nil, err
 	}
-	target := &url.URL{Scheme: "http", Host: net.JoinHostPort("127.0.0.1", strconv.Itoa(moto.port))}
+	target := &url.URL{Scheme: "http", Host: moto.address}
 	s := &server{
-		url:       "http://" + net.JoinHostPort("127.0.0.1", strconv.Itoa(port)),
+		url:       "http://" + address,
 		moto:      moto,
 		transport: &http.Transport{MaxIdleConnsPerHost: 256, DisableCompression: true},
 		clouds:    map[string]*Cloud{},

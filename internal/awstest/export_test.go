@@ -1,0 +1,21 @@
+package awstest
+
+import (
+	"net/http"
+	"testing"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+)
+
+// BehindProxy returns a configuration for clients that talk to moto itself, which
+// do not try again.
+func (c *Cloud) BehindProxy(t *testing.T) aws.Config {
+	t.Helper()
+	transport := &http.Transport{}
+	t.Cleanup(transport.CloseIdleConnections)
+	config := c.Config.Copy()
+	config.BaseEndpoint = aws.String("http://" + c.server.moto.address)
+	config.RetryMaxAttempts = 1
+	config.HTTPClient = &http.Client{Transport: transport}
+	return config
+}
