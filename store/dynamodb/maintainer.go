@@ -60,11 +60,13 @@ func (m *maintainer) Check(ctx context.Context) error {
 		m.checkRecovery(ctx, db, name)
 	}
 	errs = append(errs, m.checkBucket(ctx))
-	err = errors.Join(errs...)
-	if err == nil || ctx.Err() != nil {
-		return awsapi.Error(ctx, "checking the store", context.Cause(ctx))
+	if ctx.Err() != nil {
+		return awsapi.Error(ctx, "checking the store", ctx.Err())
 	}
-	return &ceap.Error{Code: ceap.CodeUnavailable, Err: err}
+	if err := errors.Join(errs...); err != nil {
+		return &ceap.Error{Code: ceap.CodeUnavailable, Err: err}
+	}
+	return nil
 }
 
 // checkTable returns an error unless the table stands, with the keys and indexes
