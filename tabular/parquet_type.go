@@ -262,17 +262,22 @@ func textValue(v parquet.Value, a *arena) (ceap.Value, error) {
 	return ceap.String(a.text(b)), nil
 }
 
-// blobValue writes bytes as DuckDB does: printable ones as they are.
 func blobValue(v parquet.Value, _ *arena) (ceap.Value, error) {
+	return ceap.String(BlobText(v.ByteArray())), nil
+}
+
+// BlobText returns bytes as DuckDB casts them to text: printable characters of
+// ASCII as they are, others, quotes and the backslash as \xFF.
+func BlobText(bytes []byte) string {
 	var out strings.Builder
-	for _, c := range v.ByteArray() {
+	for _, c := range bytes {
 		if c >= ' ' && c <= '~' && c != '\\' && c != '\'' && c != '"' {
 			out.WriteByte(c)
 		} else {
 			fmt.Fprintf(&out, `\x%02X`, c)
 		}
 	}
-	return ceap.String(out.String()), nil
+	return out.String()
 }
 
 func uuidValue(v parquet.Value, _ *arena) (ceap.Value, error) {

@@ -25,6 +25,12 @@ func (c *Connector) Advise(connector.Request) []string {
 				place(q.text, q.tokens[i].start)))
 		}
 	}
+	if at := q.unnamed(); c.description.Named && at >= 0 {
+		out = append(out, fmt.Sprintf("the column at %s has no name: write AS and a name after it, or large results are read slowly", place(q.text, at)))
+	}
+	if c.description.Named && q.ordered() && q.limit < 0 {
+		out = append(out, "ORDER BY takes time and has no effect: rows are read in parts, in no order; leave it out")
+	}
 	if q.limit >= 0 && !q.ordered() {
 		out = append(out, fmt.Sprintf("LIMIT %d without ORDER BY: which rows are read is left to the engine", q.limit))
 	}
@@ -92,4 +98,56 @@ func (q *Query) ordered() bool {
 		}
 	}
 	return false
+}
+
+// unnamed returns where the first column of the statement's own SELECT starts
+// that neither is a column's name nor has one, or -1. It looks at the text only.
+func (q *Query) unnamed() int {
+	depth, from := 0, -1
+	for i, t := range q.tokens {
+		switch {
+		case t.symbol("("):
+			depth++
+		case t.symbol(")"):
+			depth--
+		case depth > 0:
+		case t.is("SELECT") && from < 0:
+			from = i + 1
+			if from < len(q.tokens) && (q.tokens[from].is("DISTINCT") || q.tokens[from].is("ALL")) {
+				from++
+			}
+		case from >= 0 && (t.symbol(",") || t.is("FROM") && i > from):
+			if !named(q.tokens[from:i]) {
+				return q.tokens[from].start
+			}
+			if from = i + 1; !t.symbol(",") {
+				return -1
+			}
+		}
+	}
+	if from >= 0 && from < len(q.tokens) && !named(q.tokens[from:]) {
+		return q.tokens[from].start
+	}
+	return -1
+}
+
+// named reports whether a column of a SELECT has a name.
+func named(item []token) bool {
+	name := func(t token) bool { return t.kind == tokenWord || t.kind == tokenQuoted }
+	last := len(item) - 1
+	if last < 0 {
+		return true // no column at all; the database says so
+	}
+	if item[last].symbol("*") {
+		return last == 0 || item[last-1].symbol(".")
+	}
+	if !name(item[last]) || strings.Trim(item[last].text[:1], "0123456789") == "" {
+		return false
+	}
+	if last == 0 {
+		return !slices.ContainsFunc([]string{"NULL", "TRUE", "FALSE", "CURRENT_DATE", "CURRENT_TIMESTAMP"}, item[0].is)
+	}
+	before := item[last-1]
+	return before.is("AS") || before.symbol(".") || before.symbol(")") || before.kind == tokenString && !item[last].is("END") ||
+		name(before) && !slices.ContainsFunc(valueKeywords(), before.is) && !item[last].is("END")
 }

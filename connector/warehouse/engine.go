@@ -34,6 +34,12 @@ type Rows interface {
 	Close() error
 }
 
+// Reporter is the ability of rows to tell, after the last, what users should
+// know: how many bytes were scanned, where results lie.
+type Reporter interface {
+	Report() connector.Report
+}
+
 // Describer is an engine's ability to name the columns of a statement without
 // running it.
 type Describer interface {
@@ -49,13 +55,15 @@ type Inspector interface {
 
 // Starter is the ability of an engine elsewhere to run a statement without being
 // waited for, and to hand its rows out in parts; see [connector.Parted] for what
-// is the same each time. The data of tickets and parts is the engine's own.
+// is the same each time. The data of tickets and parts is the engine's own. All
+// but OpenPart are given the statement that was started, its job included. Poll stops what is not done at the job's deadline and returns an
+// error of type *[Stopped].
 type Starter interface {
 	Start(ctx context.Context, s Statement) (json.RawMessage, error)
 	Poll(ctx context.Context, s Statement, ticket json.RawMessage) (connector.Progress, error)
 	Parts(ctx context.Context, s Statement, ticket json.RawMessage) (connector.Parts, error)
 	OpenPart(ctx context.Context, p connector.Part) (Rows, error)
-	Stop(ctx context.Context, ticket json.RawMessage) error
+	Stop(ctx context.Context, s Statement, ticket json.RawMessage) error
 }
 
 // Scope is what a run expects to find.
@@ -69,6 +77,7 @@ type Description struct {
 	Name    string   // what deployments write, such as "duckdb"
 	Style   Style    // of parameters
 	Unused  []string // settings of [Config] that the engine has no use for (D32)
+	Named   bool     // each column needs a name of its own, or the engine is slower; [Connector.Advise] says so
 	Missing string   // why this build lacks the engine; "" if it has it
 
 	// Open returns the engine. It has no effects until the first query.

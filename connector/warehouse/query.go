@@ -52,6 +52,18 @@ func ParseQuery(text string) (*Query, ceap.Problems) {
 	return q, problems
 }
 
+// CheckSelect returns an error of [ceap.CodeInvalid] for SQL that is anything but
+// one SELECT or WITH ... SELECT. Engines that could run more than that ask it
+// before they run anything.
+func CheckSelect(sql string) error {
+	q := &Query{text: sql, tokens: tokens(sql)}
+	var problems ceap.Problems
+	q.checkShape(func(offset int, message, hint string) {
+		problems = append(problems, ceap.Problem{Path: "query", Message: message + " at " + place(sql, offset) + " of the query", Hint: hint})
+	})
+	return problems.Err()
+}
+
 // Limit returns the LIMIT of the whole statement, or -1 if it has none that is
 // a plain number.
 func (q *Query) Limit() int64 { return q.limit }

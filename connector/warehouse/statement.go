@@ -15,7 +15,7 @@ type Style uint8
 // The styles.
 const (
 	Named      Style = iota // $startDate; a name that occurs twice is one parameter
-	Positional              // ?; one parameter for each
+	Positional              // ?; one parameter for each, only in WHERE, where all dialects allow it
 )
 
 // Param is the value of a parameter. All values are text.
@@ -30,20 +30,27 @@ type Statement struct {
 	SQL      string // one SELECT, without ; at its end
 	Params   []Param
 	Limit    int64 // the statement's own LIMIT; -1 without
-	Job      Job   // for which work it is; engines on the same machine have no use for it
+	Ordered  bool  // it has an ORDER BY of its own
+	Tables   []Table
+	Job      Job // for which work it is; engines on the same machine have no use for it
 
 	source string // what the user wrote
 	copies []span // where pieces of SQL come from, in order
 }
 
+// Table is a table that a statement names, as far as that can be told from its
+// text; database is "" where the statement leaves it out. Names are as written,
+// without quotes.
+type Table struct{ Database, Name string }
+
 // Job is what an engine elsewhere must know of the work beyond the statement.
 type Job struct {
-	ID            string // the same for the same attempt of the same run, else different
-	Name          string // for people: program, batch and connector
-	ResultsBucket string // as the program says; "" means the deployment's
-	ResultsPrefix string // ends in a slash, and is empty before the job
-	WorkGroup     string // "" means the deployment's
-	Deadline      time.Time
+	ID            string    // the same for the same attempt of the same run, else different; "" if none of this matters
+	Name          string    // for people: program, batch and connector
+	ResultsBucket string    // as the program says; "" means the deployment's
+	ResultsPrefix string    // ends in a slash; the job's own files lie below it
+	WorkGroup     string    // "" means the deployment's
+	Deadline      time.Time // when nobody waits for it any more; zero if somebody always does
 }
 
 // span says that SQL from byte out on comes from byte in of the source; a
@@ -88,7 +95,7 @@ func (q *Query) Compile(style Style, values map[string]string) (Statement, error
 	if err := checkValues(q.tokens, values); err != nil {
 		return Statement{}, err
 	}
-	c := &compiler{q: q, style: style, values: values, s: Statement{Limit: q.limit, source: q.text}}
+	c := &compiler{q: q, style: style, values: values, s: Statement{Limit: q.limit, Ordered: q.ordered(), Tables: q.tables(), source: q.text}}
 	for i := range q.tokens {
 		c.token(i)
 	}
@@ -142,7 +149,7 @@ func (c *compiler) token(i int) {
 	}
 	c.copy(c.done, t.start)
 	c.s.copies = append(c.s.copies, span{out: c.sql.Len(), in: t.start, whole: true})
-	if name, alone := c.alone(i); alone {
+	if name, alone := c.alone(i); alone && (c.style != Positional || c.q.inWhere(i)) {
 		c.param(name)
 	} else {
 		c.literal(t)
@@ -175,6 +182,34 @@ func (c *compiler) alone(i int) (name string, ok bool) {
 		return found[0].name, slices.ContainsFunc(valueKeywords(), before.is)
 	default:
 		return "", false
+	}
+}
+
+// inWhere reports whether token i stands in a WHERE clause, or in brackets within
+// one.
+func (q *Query) inWhere(i int) bool {
+	var outer []bool
+	where := false
+	for n, t := range q.tokens[:i] {
+		switch {
+		case t.symbol("("):
+			outer = append(outer, where)
+		case t.symbol(")") && len(outer) > 0:
+			where, outer = outer[len(outer)-1], outer[:len(outer)-1]
+		case t.is("WHERE"):
+			where = n < 2 || !q.sequence(n-2, "FILTER", "(")
+		case slices.ContainsFunc(clauses(), t.is):
+			where = false
+		}
+	}
+	return where
+}
+
+// clauses are the keywords that start a clause of a SELECT other than WHERE.
+func clauses() []string {
+	return []string{
+		"SELECT", "FROM", "GROUP", "HAVING", "WINDOW", "QUALIFY", "ORDER", "LIMIT", "OFFSET", "FETCH",
+		"UNION", "INTERSECT", "EXCEPT", "MATCH_RECOGNIZE",
 	}
 }
 

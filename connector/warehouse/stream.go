@@ -25,7 +25,7 @@ type watch struct {
 }
 
 func (c *Connector) watch(ctx context.Context) *watch {
-	limit := time.Duration(c.config.MaxWaitSeconds) * time.Second
+	limit := c.maxWait()
 	w := &watch{parent: ctx, now: c.now, limit: limit, left: limit}
 	w.ctx, w.cancel = context.WithCancelCause(ctx)
 	return w
@@ -43,18 +43,44 @@ func (w *watch) do(rows int64, work func() error) error {
 	}
 	switch {
 	case w.parent.Err() != nil:
-		return &ceap.Error{Code: ceap.CodeCancelled, Message: "Query execution failed: cancelled", Err: context.Cause(w.parent)}
-	case errors.Is(context.Cause(w.ctx), errTimedOut):
-		return &ceap.Error{
-			Code:    ceap.CodeUnavailable,
-			Message: fmt.Sprintf("Query execution failed: timed out after %s, with %d rows read", w.limit, rows),
-			Hint:    fmt.Sprintf("let it read fewer days or partitions, or raise sourceConfig.maxWaitSeconds (now %d)", w.limit/time.Second),
+		message := "Query execution failed: cancelled"
+		if e, ok := errors.AsType[*Stopped](err); ok {
+			message += " (" + e.Error() + ")"
 		}
+		return &ceap.Error{Code: ceap.CodeCancelled, Message: message, Err: context.Cause(w.parent)}
+	case errors.Is(context.Cause(w.ctx), errTimedOut):
+		detail := fmt.Sprintf("after %s, with %d rows read", w.limit, rows)
+		if e, ok := errors.AsType[*Stopped](err); ok {
+			detail += " (" + e.Error() + ")"
+		}
+		return timedOut(detail, w.limit)
 	case ceap.ErrorCode(err) == ceap.CodeInternal:
 		return &ceap.Error{Code: ceap.CodeInternal, Message: "Query execution failed", Err: err}
 	default:
 		return err
 	}
+}
+
+// timedOut returns the error of a query that took too long.
+func timedOut(detail string, limit time.Duration) *ceap.Error {
+	return &ceap.Error{
+		Code:    ceap.CodeUnavailable,
+		Message: "Query execution failed: timed out " + detail,
+		Hint:    fmt.Sprintf("let it read fewer days or partitions, or raise sourceConfig.maxWaitSeconds (now %d)", limit/time.Second),
+	}
+}
+
+// Stopped is the error of an engine elsewhere whose statement was stopped: what
+// it had done until then, and may charge for.
+type Stopped struct {
+	QueryID      string
+	Elapsed      time.Duration
+	BytesScanned int64
+}
+
+// Error returns the facts in words.
+func (e *Stopped) Error() string {
+	return fmt.Sprintf("query %s, stopped after %s, %d bytes scanned", e.QueryID, e.Elapsed.Round(time.Millisecond), e.BytesScanned)
 }
 
 // stream counts the rows of an engine.
@@ -95,11 +121,20 @@ func (s *stream) Close() error {
 
 // Report warns when the query's LIMIT may have cut rows off (D37).
 func (s *stream) Report() connector.Report {
-	r := connector.Report{Unused: s.unused}
-	if s.limit > 0 && s.count == s.limit {
+	var r connector.Report
+	if reporter, ok := s.rows.(Reporter); ok {
+		r = reporter.Report()
+	}
+	return completed(r, s.unused, s.limit, s.count)
+}
+
+// completed adds to an engine's report what does not depend on the engine.
+func completed(r connector.Report, unused []string, limit, count int64) connector.Report {
+	r.Unused = append(r.Unused, unused...)
+	if limit > 0 && count == limit {
 		r.Warnings = append(r.Warnings, fmt.Sprintf(
 			"TRUNCATED? the query returned %d rows, exactly its LIMIT; rows beyond it are missing if there are any: "+
-				"raise or remove the LIMIT, or read fewer days at a time", s.count))
+				"raise or remove the LIMIT, or read fewer days at a time", count))
 	}
 	return r
 }

@@ -41,17 +41,22 @@ func (c Config) Validate() ceap.Problems {
 
 // Settings are the deployment's, connectors.data-warehouse in ceap.yaml.
 type Settings struct {
-	Engine      string `json:"engine" doc:"The SQL engine. Default duckdb, which reads local files."`
+	Engine      string `json:"engine" doc:"The SQL engine: duckdb, which reads local files, or athena. Default duckdb."`
 	Path        string `json:"path" doc:"duckdb: the folder with the data, laid out as <database>/<table>/; relative to the deployment's folder. Default warehouse."`
 	MemoryLimit string `json:"memoryLimit" doc:"duckdb: memory a query may use before it spills to disk, such as 512MB. The process needs about half as much again. Default 1GB."`
 	Threads     int    `json:"threads" ceap:"min=1,max=64" doc:"duckdb: threads of a query. With 1, rows come in the same order each time, and LIMIT picks the same rows; more can be faster but gives up both unless the query has a total ORDER BY. Default 1."`
 	TempDir     string `json:"tempDir,omitempty" doc:"duckdb: folder for what does not fit into memory. Default: the system's."`
 	MaxTempSize string `json:"maxTempSize" doc:"duckdb: disk space a query may use there. Default 10GB."`
+
+	Region        string `json:"region,omitempty" doc:"athena: the AWS region. Default: the environment's."`
+	Catalog       string `json:"catalog" ceap:"nonempty" doc:"athena: the data catalog of the databases. Default AwsDataCatalog."`
+	WorkGroup     string `json:"workGroup" ceap:"nonempty" doc:"athena: the workgroup of programs that name none. Default primary."`
+	ResultsBucket string `json:"resultsBucket,omitempty" doc:"athena: the bucket for results of programs that name none. Default: the workgroup's place. A place that the workgroup enforces is always used."`
 }
 
 // DefaultSettings returns the defaults.
 func DefaultSettings() Settings {
-	return Settings{Engine: "duckdb", Path: "warehouse", MemoryLimit: "1GB", Threads: 1, MaxTempSize: "10GB"}
+	return Settings{Engine: "duckdb", Path: "warehouse", MemoryLimit: "1GB", Threads: 1, MaxTempSize: "10GB", Catalog: "AwsDataCatalog", WorkGroup: "primary"}
 }
 
 // Plugin describes the connector with the engines that the binary knows. To
@@ -59,7 +64,7 @@ func DefaultSettings() Settings {
 // that this build lacks.
 func Plugin(engines ...Description) plugin.Of[connector.Connector] {
 	return plugin.Define("data-warehouse", "rows of a SQL query", DefaultConfig(),
-		func(env plugin.Env, c Config) (connector.Connector, error) { return New(env, c, engines) },
+		func(env plugin.Env, c Config) (connector.Connector, error) { return Open(env, c, engines) },
 	).WithSettings(DefaultSettings()).WithSettingsCheck(func(settings any) ceap.Problems {
 		s, _ := settings.(Settings)
 		return s.problems(engines)
@@ -87,6 +92,20 @@ func (s Settings) problems(engines []Description) ceap.Problems {
 		}
 	}
 	return problems
+}
+
+// Open returns the connector for a configuration and the settings in env, with
+// all that its engine can: a [connector.Parted] exactly if that is a [Starter]. It
+// has no effects.
+func Open(env plugin.Env, config Config, engines []Description) (connector.Connector, error) {
+	c, err := New(env, config, engines)
+	if err != nil {
+		return nil, err
+	}
+	if starter, ok := c.engine.(Starter); ok {
+		return &parted{Connector: c, starter: starter}, nil
+	}
+	return c, nil
 }
 
 // New returns the connector for a configuration and the settings in env. It has
@@ -154,7 +173,23 @@ func (c *Connector) statement(req connector.Request) (Statement, error) {
 	}
 	s, err := c.query.Compile(c.description.Style, req.Placeholders())
 	s.Database = c.config.Database
+	s.Job = Job{
+		ID: req.RunID, Name: strings.Join([]string{req.ProgramID, req.BatchID, req.ConnectorID}, "/"),
+		ResultsBucket: c.config.ResultsBucket, ResultsPrefix: c.resultsPrefix(req), WorkGroup: c.config.WorkGroup,
+	}
+	if s.Job.ID != "" {
+		s.Job.ID += "/" + req.ConnectorID
+	}
 	return s, err
+}
+
+// resultsPrefix returns where results lie in their bucket (D40).
+func (c *Connector) resultsPrefix(req connector.Request) string {
+	prefix := c.config.ResultsPrefix
+	if prefix == "" {
+		prefix = "ceap/" + req.ProgramID + "/" + req.BatchID
+	}
+	return strings.TrimRight(strings.TrimLeft(prefix, "/"), "/") + "/" + req.ConnectorID + "/"
 }
 
 // Extract starts the query. When it takes longer than maxWaitSeconds, Extract or
