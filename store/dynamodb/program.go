@@ -3,6 +3,7 @@ package dynamodb
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -117,9 +118,7 @@ func programAttributes(it ceap.ProgramItem) (item, error) {
 	if err != nil {
 		return nil, err
 	}
-	for name, v := range programKey(it.ProgramID, it.Marketplace) {
-		attributes[name] = v
-	}
+	maps.Copy(attributes, programKey(it.ProgramID, it.Marketplace))
 	attributes[updatedAt] = timestamp(it.UpdatedAt)
 	if !it.Enabled {
 		attributes[switchedOff] = boolean(true)

@@ -32,10 +32,9 @@ func leaseTests() tests {
 		"nobody else gets it, and the message names the run": withLeaser(func(t *testing.T, roles store.Roles, leaser store.Leaser) {
 			lease(t, leaser, newRun("run-1", "b1", "in"), "one")
 			for _, batch := range []string{"b1", "b2"} {
-				_, held, err := leaser.Lease(t.Context(), newRun("run-2", batch, "in"), "two", time.Minute)
-				wantConflict(t, held, err)
-				_, _, err = roles.Runs.Begin(t.Context(), newRun("run-2", batch, "in"))
-				wantConflict(t, false, err)
+				wantBusy(t, leaser, newRun("run-2", batch, "in"), "two")
+				_, _, err := roles.Runs.Begin(t.Context(), newRun("run-2", batch, "in"))
+				wantRun1(t, err)
 			}
 			other := newRun("run-3", "b3", "in")
 			other.Result.Marketplace = "UK"
@@ -46,8 +45,7 @@ func leaseTests() tests {
 			if err != nil {
 				t.Fatal(err)
 			}
-			_, held, err := leaser.Lease(t.Context(), newRun("run-2", "b2", "in"), "two", time.Minute)
-			wantConflict(t, held, err)
+			wantBusy(t, leaser, newRun("run-2", "b2", "in"), "two")
 			if err := claim.Release(); err != nil {
 				t.Fatal(err)
 			}
@@ -86,8 +84,7 @@ func leaseTests() tests {
 			}
 			wantCode(t, leaser.Renew(t.Context(), *run, "one", time.Minute), ceap.CodeConflict)
 			unlease(t, leaser, *run, "one") // harmless, and no help to others
-			_, held, err := leaser.Lease(t.Context(), newRun("run-3", "b3", "in"), "three", time.Minute)
-			wantConflict(t, held, err)
+			wantBusy(t, leaser, newRun("run-3", "b3", "in"), "three")
 		}),
 		"a renewed lease stands for as long as was said last": withLeaser(func(t *testing.T, _ store.Roles, leaser store.Leaser) {
 			run := newRun("run-1", "b1", "in")
@@ -97,13 +94,11 @@ func leaseTests() tests {
 					t.Fatal(err)
 				}
 				wantCode(t, leaser.Renew(t.Context(), *run, "two", life), ceap.CodeConflict)
-				_, held, err := leaser.Lease(t.Context(), newRun("run-1", "b1", "in"), "two", time.Minute)
 				if life > 0 {
-					wantConflict(t, held, err)
-				} else if err != nil || !held {
-					t.Errorf("a lease renewed for %s is not over: %v", life, err)
+					wantBusy(t, leaser, newRun("run-1", "b1", "in"), "two")
 				}
 			}
+			lease(t, leaser, newRun("run-1", "b1", "in"), "two")
 		}),
 		"what is given up is free": withLeaser(func(t *testing.T, _ store.Roles, leaser store.Leaser) {
 			run := newRun("run-1", "b1", "in")
@@ -111,14 +106,13 @@ func leaseTests() tests {
 			wantCode(t, leaser.Renew(t.Context(), *run, "one", time.Minute), ceap.CodeConflict)
 			lease(t, leaser, run, "one")
 			unlease(t, leaser, *run, "two")
-			_, held, err := leaser.Lease(t.Context(), newRun("run-2", "b1", "in"), "two", time.Minute)
-			wantConflict(t, held, err)
+			wantBusy(t, leaser, newRun("run-2", "b1", "in"), "two")
 			unlease(t, leaser, *run, "one")
 			unlease(t, leaser, *run, "one")
 			wantCode(t, leaser.Renew(t.Context(), *run, "one", time.Minute), ceap.CodeConflict)
 			lease(t, leaser, newRun("run-2", "b1", "in"), "two")
 		}),
-		"of many owners at once one gets the lease": withLeaser(func(t *testing.T, _ store.Roles, leaser store.Leaser) {
+		"of many owners at once one gets the lease": withLeaser(func(t *testing.T, roles store.Roles, leaser store.Leaser) {
 			var mu sync.Mutex
 			owners := map[string]bool{}
 			var group sync.WaitGroup
@@ -138,6 +132,10 @@ func leaseTests() tests {
 			group.Wait()
 			if len(owners) != 1 {
 				t.Errorf("the lease was given to %v", owners)
+			}
+			runs, err := roles.Runs.Find(t.Context(), store.RunQuery{})
+			if err != nil || len(runs) != 1 {
+				t.Errorf("the batch has %d runs, %v", len(runs), err)
 			}
 		}),
 	}
@@ -171,12 +169,19 @@ func unlease(t *testing.T, leaser store.Leaser, run ceap.Run, owner string) {
 	}
 }
 
-// wantConflict expects that run-1 is named as the one in progress.
-func wantConflict(t *testing.T, held bool, err error) {
+// wantBusy expects that the lease is not given, since run-1 is in progress.
+func wantBusy(t *testing.T, leaser store.Leaser, run *ceap.Run, owner string) {
 	t.Helper()
+	_, held, err := leaser.Lease(t.Context(), run, owner, time.Minute)
 	if held {
 		t.Error("the lease was given")
 	}
+	wantRun1(t, err)
+}
+
+// wantRun1 expects that run-1 is named as the one in progress.
+func wantRun1(t *testing.T, err error) {
+	t.Helper()
 	wantCode(t, err, ceap.CodeConflict)
 	if err != nil && !strings.Contains(err.Error(), "run-1") {
 		t.Errorf("%v does not name run-1", err)
