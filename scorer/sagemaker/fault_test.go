@@ -102,6 +102,18 @@ func TestScorer_Score_unreadableRows(t *testing.T) {
 	}
 }
 
+// An empty line at the end is a row if one is missing, and else the end.
+func TestScorer_Score_emptyLastLine(t *testing.T) {
+	t.Parallel()
+	for _, body := range []string{"0.1\n0.2\n\n", "0.1\n0.2\n0.3\n\n"} {
+		for i, r := range answered(t, config(), body) {
+			if empty := i == 2 && !strings.Contains(body, "0.3"); (r.Err != nil) != empty || empty && !strings.Contains(r.Err.Error(), "an empty score") {
+				t.Errorf("%q: candidate %d has %+v", body, i, r)
+			}
+		}
+	}
+}
+
 func TestScorer_Score_confidence(t *testing.T) {
 	t.Parallel()
 	for _, r := range answered(t, config(`"contentType": "application/json"`, `"scoreField": "p", "confidenceField": "c"`),
@@ -127,6 +139,7 @@ func TestScorer_Score_refusals(t *testing.T) {
 		{"not ready", http.StatusTooManyRequests, "ModelNotReadyException", 3, "ModelNotReadyException"},
 		{"unavailable", http.StatusServiceUnavailable, "ServiceUnavailable", 3, "ServiceUnavailable"},
 		{"internal", http.StatusInternalServerError, "InternalFailure", 3, "InternalFailure"},
+		{"too many", http.StatusTooManyRequests, "", 3, "asking the SageMaker endpoint"},
 		{"without a code", http.StatusBadGateway, "", 3, "asking the SageMaker endpoint"},
 		{"the model broke", http.StatusFailedDependency, "ModelError", 1, "answered 500: a division by zero; look at the endpoint's log in CloudWatch"},
 		{"wrong request", http.StatusBadRequest, "ValidationError", 1, "ValidationError: not now"},

@@ -209,7 +209,7 @@ func (t *table) open(ctx context.Context) (*dynamodb.Client, error) {
 func (t *table) fault(ctx context.Context, err error) error {
 	doing := fmt.Sprintf("reading features from the table %q", t.source.Table)
 	switch code := awsapi.Code(err); {
-	case ctx.Err() == nil && errors.Is(err, context.DeadlineExceeded):
+	case errors.Is(err, context.DeadlineExceeded):
 		return ceap.Errorf(ceap.CodeUnavailable, "%s: it took longer than timeoutSeconds, %v: %w", doing, t.timeout, err)
 	case code == "ResourceNotFoundException":
 		return &scorer.NotConfigured{Need: fmt.Sprintf("there is no table %q with features: create it, or correct featureSource.table and its region", t.source.Table)}

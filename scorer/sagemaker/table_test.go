@@ -170,7 +170,7 @@ func TestFeatureSource_Conformance(t *testing.T) {
 func TestI29_featuresOfATable(t *testing.T) {
 	t.Parallel()
 	e := &endpoint{}
-	name, _, load := newFeatureTable(t, e)
+	name, w, load := newFeatureTable(t, e)
 	s := plugintest.Open(t, sagemaker.PluginWith(load), scorertest.Env(), featuresOf(name, `"concurrency": 1`))
 	for _, tc := range []struct{ customer, row, err string }{
 		{"CUST-3", "3,7,new", ""},
@@ -181,10 +181,13 @@ func TestI29_featuresOfATable(t *testing.T) {
 		{"CUST-nobody", "", "the feature ltv has no value; set missing for this feature"},
 		{"", "", "the feature ltv has no value"},
 	} {
-		before := len(e.asked())
+		before, calls := len(e.asked()), w.calls
 		r := scorertest.Score(t, s, customer(tc.customer))[0]
 		if (r.Err != nil) != (tc.err != "") || r.Err != nil && !strings.Contains(r.Err.Error(), tc.err) {
 			t.Errorf("%q: %v, want %s", tc.customer, r.Err, tc.err)
+		}
+		if looked := w.calls > calls; looked == (tc.customer == "") { // DynamoDB refuses empty keys
+			t.Errorf("%q: the table was asked: %t", tc.customer, looked)
 		}
 		var got []string
 		for _, rows := range e.asked()[before:] {
@@ -193,6 +196,24 @@ func TestI29_featuresOfATable(t *testing.T) {
 		if strings.Join(got, ";") != tc.row {
 			t.Errorf("%q: the model was asked about %q, want %q", tc.customer, got, tc.row)
 		}
+	}
+}
+
+// The emulated account enforces SageMaker's limits on what is sent.
+func TestScorer_Score_throughTheEmulator(t *testing.T) {
+	t.Parallel()
+	cloud, e := awstest.Start(t), &endpoint{}
+	cloud.HandleEndpoint(endpointName, e)
+	batch := plugintest.Candidates(300)
+	s := plugintest.Open(t, sagemaker.PluginWith(cloud.Load), scorertest.Env(), config(`"batchRows": 100`))
+	want := scorertest.Score(t, (&endpoint{}).open(t, scorertest.Env(), config()), batch...)
+	for i, got := range scorertest.Score(t, s, batch...) {
+		if got != want[i] || got.Err != nil {
+			t.Errorf("candidate %d: %+v, want %+v", i, got, want[i])
+		}
+	}
+	if len(e.asked()) != 3 {
+		t.Errorf("%d requests", len(e.asked()))
 	}
 }
 
