@@ -22,6 +22,9 @@ type outColumn struct {
 	precision, scale int32
 }
 
+// untypedName is DuckDB's name of the type of a bare NULL.
+const untypedName = `"NULL"`
+
 // newOutColumn returns the column of a result for a column of DuckDB's.
 func newOutColumn(name, duck string) outColumn {
 	c := outColumn{name: name, duck: duck}
@@ -60,7 +63,7 @@ func newOutColumn(name, duck string) outColumn {
 		c.typ = "row"
 	case "MAP":
 		c.typ = "map"
-	case `"NULL"`:
+	case untypedName:
 		c.duck, c.typ = "INTEGER", "unknown"
 	default: // VARCHAR, ENUM, UUID, INTERVAL
 		c.duck, c.typ, c.precision = "VARCHAR", "varchar", 2147483647
@@ -257,15 +260,19 @@ func (r *result) readRow(data []byte) (row []cell, rest []byte) {
 	}
 }
 
-// nameColumns gives names to columns without one, as Athena does.
-func nameColumns(columns []column, unnamed []int) []outColumn {
+// outColumns returns the columns of a query's result, with names and types that
+// only its tree tells.
+func outColumns(columns []column, t *tree) []outColumn {
+	nameless, untyped := t.which(unnamed), t.which(untyped)
 	out := make([]outColumn, len(columns))
 	for i, c := range columns {
-		name := c.name
-		if slices.Contains(unnamed, i) {
-			name = fmt.Sprintf("_col%d", i)
+		if slices.Contains(nameless, i) {
+			c.name = fmt.Sprintf("_col%d", i)
 		}
-		out[i] = newOutColumn(name, c.typ)
+		if slices.Contains(untyped, i) {
+			c.typ = untypedName
+		}
+		out[i] = newOutColumn(c.name, c.typ)
 	}
 	return out
 }

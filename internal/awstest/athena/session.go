@@ -257,28 +257,39 @@ func (t *tree) visit(v map[string]any, scope []string) {
 	}
 }
 
-// unnamed returns which columns of the result have no name of their own, by
-// their place in the list; nil if a * hides the places.
-func (t *tree) unnamed() []int {
+// which returns the columns of the result of which something holds, by their
+// place in the list; nil if a * hides the places.
+func (t *tree) which(holds func(item map[string]any) bool) []int {
 	node := t.node
 	for {
-		if left, ok := field(node, "left").(map[string]any); ok { // UNION and its like
-			node = left
-			continue
+		left, ok := node["left"].(map[string]any) // of UNION and its like
+		if !ok {
+			break
 		}
-		break
+		node = left
 	}
 	list, _ := node["select_list"].([]any)
 	var out []int
 	for i, item := range list {
-		switch class := str(field(item, "class")); {
-		case class == "STAR":
+		item, _ := item.(map[string]any)
+		if str(item["class"]) == "STAR" {
 			return nil
-		case class != "COLUMN_REF" && str(field(item, "alias")) == "":
+		}
+		if holds(item) {
 			out = append(out, i)
 		}
 	}
 	return out
+}
+
+// unnamed reports whether a column has no name of its own.
+func unnamed(item map[string]any) bool {
+	return str(item["class"]) != "COLUMN_REF" && str(item["alias"]) == ""
+}
+
+// untyped reports whether a column is a bare NULL.
+func untyped(item map[string]any) bool {
+	return str(item["class"]) == "CONSTANT" && field(item, "value", "is_null") == true
 }
 
 // field returns what lies below v under these keys, or nil.

@@ -1,6 +1,7 @@
 package athena
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 )
@@ -206,7 +207,7 @@ func (t translation) origin(offset int) int {
 func (s *statement) translate(values []string, strict bool) translation { //nolint:revive // one word decides the rest
 	var sql strings.Builder
 	var out translation
-	done := s.query.start
+	done, dropped := s.query.start, -1
 	put := func(t token, piece string) {
 		out.spans = append(out.spans, span{out: sql.Len(), in: done})
 		sql.WriteString(s.sql[done:t.start])
@@ -225,6 +226,14 @@ func (s *statement) translate(values []string, strict bool) translation { //noli
 			put(t, translateValue(values[slices.Index(s.holders, i)]))
 		case t.is("X") && s.at(i+1).kind == text && s.at(i+1).start == t.end: // X'0aff'
 			put(token{start: t.start, end: s.at(i + 1).end}, "unhex("+s.at(i+1).text+")")
+		case t.is("DECIMAL") && s.at(i+1).kind == text:
+			put(token{start: t.start, end: s.at(i + 1).end}, decimalLiteral(s.at(i+1)))
+		case t.is("UNNEST") && s.unnestsSequence(i) > 0: // DuckDB would make a list of all numbers first
+			put(token{start: t.start, end: s.at(i + 2).end}, "generate_series")
+			end := s.at(s.unnestsSequence(i))
+			dropped = end.start
+		case t.start == dropped:
+			put(t, "")
 		case t.kind == text && s.isFormat(i):
 			put(t, strings.NewReplacer("%i", "%M", "%s", "%S", "%T", "%H:%M:%S").Replace(t.text))
 		case t.kind == text && !(i > 0 && slices.ContainsFunc(literalWords(), s.tokens[i-1].is)):
@@ -238,6 +247,34 @@ func (s *statement) translate(values []string, strict bool) translation { //noli
 	put(token{start: s.query.end, end: s.query.end}, "")
 	out.sql = sql.String()
 	return out
+}
+
+// unnestsSequence returns the ) that ends UNNEST(sequence(...)) in a FROM, where
+// token i is the UNNEST; 0 if it is something else.
+func (s *statement) unnestsSequence(i int) int {
+	before := s.at(max(i-1, 0))
+	if !(before.is("FROM") || before.is("JOIN") || before.is(",")) || !s.at(i+1).is("(") || !s.at(i+2).is("sequence") || !s.at(i+3).is("(") {
+		return 0
+	}
+	depth := 1
+	for i += 4; depth > 0 && i < len(s.tokens); i++ {
+		switch {
+		case s.tokens[i].is("("):
+			depth++
+		case s.tokens[i].is(")"):
+			depth--
+		}
+	}
+	if !s.at(i).is(")") {
+		return 0
+	}
+	return i
+}
+
+// decimalLiteral returns DECIMAL '12.50' with the digits that it has in Trino.
+func decimalLiteral(t token) string {
+	whole, fraction, _ := strings.Cut(strings.TrimLeft(t.name(), "+-"), ".")
+	return fmt.Sprintf("CAST(%s AS DECIMAL(%d,%d))", t.text, max(len(whole)+len(fraction), 1), len(fraction))
 }
 
 // joined reports whether token i is a part of an operator such as >=.

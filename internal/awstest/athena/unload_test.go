@@ -136,6 +136,7 @@ func TestFake_UnloadRefuses(t *testing.T) {
 		{"SELECT 'a' AS x, 1", results + "x/", 1006, "MISSING_COLUMN_NAME: line 1:9: Column name not specified at position 2"},
 		{"SELECT 1 AS x, 2 AS X", results + "x/", 1006, "Column name 'x' specified more than once"},
 		{"SELECT TIME '10:00:00' AS x", results + "x/", 1200, "Unsupported Hive type: time"},
+		{"SELECT NULL AS x", results + "x/", 1200, "Unsupported Hive type: unknown"},
 		{"SELECT from_iso8601_timestamp('2026-01-26T10:00:00Z') AS x", results + "x/", 1200, "Unsupported Hive type: timestamp with time zone"},
 	} {
 		e := c.refused("UNLOAD (" + tc.query + ") TO '" + tc.target + "' WITH (format = 'PARQUET')")
