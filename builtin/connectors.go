@@ -3,6 +3,7 @@ package builtin
 import (
 	"github.com/ceap-platform/ceap/connector"
 	"github.com/ceap-platform/ceap/connector/exec"
+	"github.com/ceap-platform/ceap/connector/kinesis"
 	"github.com/ceap-platform/ceap/connector/s3"
 	"github.com/ceap-platform/ceap/connector/warehouse"
 	"github.com/ceap-platform/ceap/connector/warehouse/athena"
@@ -15,5 +16,6 @@ func connectors() []plugin.Of[connector.Connector] {
 		warehouse.Plugin(duckdb.Engine(), athena.Engine()),
 		exec.Plugin(),
 		s3.Plugin(),
+		kinesis.Plugin(),
 	}
 }
