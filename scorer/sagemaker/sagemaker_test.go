@@ -3,6 +3,7 @@ package sagemaker_test
 import (
 	"errors"
 	"fmt"
+	"log/slog"
 	"math"
 	"net/http"
 	"net/http/httptest"
@@ -270,6 +271,8 @@ func TestI28_keptAnswersStandIn(t *testing.T) {
 
 	e.fail = always(http.StatusInternalServerError, "InternalFailure")
 	now = now.Add(9 * time.Hour)
+	var log strings.Builder
+	env.Logger = slog.New(slog.NewTextHandler(&log, nil))
 	for i, r := range scorertest.Score(t, e.open(t, env, kept), batch...) {
 		switch {
 		case r.Err == nil:
@@ -279,6 +282,9 @@ func TestI28_keptAnswersStandIn(t *testing.T) {
 		case i >= 15 && (r.Cached || r.Value != 0):
 			t.Errorf("a score was made up for candidate %d: %+v", i, r)
 		}
+	}
+	if want := `msg="a model gave no answer" model_id=model-1 endpoint=` + endpointName + ` candidates=20 kept_answers=15 error=`; !strings.Contains(log.String(), want) {
+		t.Errorf("the log does not say %s:\n%s", want, log.String())
 	}
 	now = now.Add(time.Hour)
 	for i, r := range scorertest.Score(t, e.open(t, env, kept), batch...) {
