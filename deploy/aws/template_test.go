@@ -199,7 +199,9 @@ func TestTemplate_FunctionsAreThoseOfTheBinary(t *testing.T) {
 			t.Errorf("CodeUri of %s = %v; want %s", id, f["CodeUri"], want)
 		}
 	}
-	template.values["Stage"], template.values["PartConcurrency"], template.values["ArtifactDays"] = "qa", "7", "9"
+	for name, value := range map[string]string{"Stage": "qa", "PartRows": "1000", "PartConcurrency": "7", "ArtifactDays": "9"} {
+		template.values[name] = value
+	}
 	defaults := loadConfig(t)
 	variables := object(object(object(template.globals["Function"])["Environment"])["Variables"])
 	var all []string
@@ -211,7 +213,7 @@ func TestTemplate_FunctionsAreThoseOfTheBinary(t *testing.T) {
 		all = append(all, entry)
 	}
 	c := loadConfig(t, all...).OnAWS()
-	if c.AWS.Stage != "qa" || c.AWS.Concurrency != 7 || c.Journal.KeepDays != 9 || c.Store.Type != "dynamodb" ||
+	if c.AWS.Stage != "qa" || c.AWS.PartRows != 1000 || c.AWS.Concurrency != 7 || c.Journal.KeepDays != 9 || c.Store.Type != "dynamodb" ||
 		c.AWS.ArtifactsBucket != "ceap-artifacts-qa-123456789012-us-east-1" {
 		t.Errorf("configuration = %+v", c)
 	}
