@@ -49,6 +49,24 @@ func TestStore_ConformanceElsewhere(t *testing.T) {
 	}
 }
 
+// everywhere runs a test on an empty stage of each emulator.
+func everywhere(t *testing.T, test func(*testing.T, *stage)) {
+	t.Helper()
+	t.Run("moto", func(t *testing.T) {
+		t.Parallel()
+		test(t, newStage(t))
+	})
+	for _, e := range emulators() {
+		t.Run(e.name, func(t *testing.T) {
+			t.Parallel()
+			s := bareStage(t)
+			s.move(e.start(t))
+			s.deploy(t)
+			test(t, s)
+		})
+	}
+}
+
 // move lets the stage's tables lie with another emulator.
 func (s *stage) move(endpoint *url.URL) {
 	c := s.cloud.Config.Copy()

@@ -93,11 +93,15 @@ type row struct {
 // group writes the rows from start to end of the batch.
 func (u *upsert) group(ctx context.Context, start, end int) error {
 	rows := make([]row, end-start)
-	open := make([]*row, len(rows))
+	open := make([]*row, 0, len(rows))
 	for i := range rows {
-		rows[i].index = start + i
-		rows[i].mark = markPK(u.secret, u.batch[start+i].Key)
-		open[i] = &rows[i]
+		r, c := &rows[i], u.batch[start+i]
+		r.index, r.mark = start+i, markPK(u.secret, c.Key)
+		if reason := keyTooLong(c.PK(), c.SK()); reason != "" { // reading it would fail the others too
+			u.fail(r, ceap.ReasonTooLong, reason)
+			continue
+		}
+		open = append(open, r)
 	}
 	for attempt := 0; len(open) > 0; attempt++ {
 		if attempt == maxAttempts {
@@ -262,8 +266,8 @@ func (u *upsert) write(ctx context.Context, r *row, step store.Step) error {
 	}
 	next := u.next(r, step)
 	it := encode(&next, u.s.config.IndexShards)
-	if reason := tooLarge(it); reason != "" {
-		u.fail(r, ceap.ReasonTooLong, reason)
+	if n := size(it); n > maxItem {
+		u.fail(r, ceap.ReasonTooLong, fmt.Sprintf("its item has %d bytes; DynamoDB takes %d", n, maxItem))
 		return nil
 	}
 	if step == store.Open || r.stored.EventDate != next.EventDate || foreseen(r.stored.Meta.Version) != foreseen(next.Meta.Version) {
@@ -333,20 +337,18 @@ func (u *upsert) next(r *row, step store.Step) ceap.Candidate {
 	return next
 }
 
-// tooLarge says which limit of DynamoDB an item exceeds; "" if none.
-func tooLarge(it item) string {
-	for _, limit := range []struct {
-		name string
-		most int
-	}{{"PK", 2048}, {"SK", maxSortKey}, {rankIndex + "PK", 2048}} {
-		if n := len(textOf(it, limit.name)); n > limit.most {
-			return fmt.Sprintf("its key %s has %d bytes; DynamoDB takes %d", limit.name, n, limit.most)
-		}
+// keyTooLong says which key exceeds DynamoDB's limit; "" if none. The partitions of
+// indexes are shorter than the sort key.
+func keyTooLong(pk, sk string) string {
+	const maxPartitionKey = 2048
+	switch {
+	case len(pk) > maxPartitionKey:
+		return fmt.Sprintf("its customer makes a key of %d bytes; DynamoDB takes %d", len(pk), maxPartitionKey)
+	case len(sk) > maxSortKey:
+		return fmt.Sprintf("its program, marketplace and subject make a key of %d bytes; DynamoDB takes %d", len(sk), maxSortKey)
+	default:
+		return ""
 	}
-	if n := size(it); n > maxItem {
-		return fmt.Sprintf("its item has %d bytes; DynamoDB takes %d", n, maxItem)
-	}
-	return ""
 }
 
 // verify reads the opt-outs again, and the marks of what was opened, and removes
