@@ -83,7 +83,7 @@ func TestArtifacts_ReadAt(t *testing.T) {
 	t.Parallel()
 	s := newStage(t)
 	roles := s.open(t)
-	content := []byte(noise(12*mib + 12345))
+	content := []byte(noise(5*mib + 12345))
 	write(t, roles, "f", content)
 	rapid.Check(t, func(rt *rapid.T) {
 		r, err := roles.Artifacts.Open(t.Context(), "f")
@@ -91,7 +91,7 @@ func TestArtifacts_ReadAt(t *testing.T) {
 			rt.Fatal(err)
 		}
 		defer func() { _ = r.Close() }()
-		for range rapid.IntRange(1, 20).Draw(rt, "reads") {
+		for range rapid.IntRange(1, 8).Draw(rt, "reads") {
 			offset := rapid.IntRange(0, len(content)).Draw(rt, "offset")
 			length := rapid.OneOf(rapid.IntRange(0, 1000), rapid.IntRange(0, 3*mib)).Draw(rt, "length")
 			b := make([]byte, length)

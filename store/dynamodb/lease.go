@@ -19,7 +19,8 @@ import (
 
 const (
 	// claimLife is for how long a claim stands after its process has died. Shorter
-	// lets a slow network look like a death; longer keeps others waiting.
+	// lets a slow network, or clocks that differ, look like a death; longer keeps
+	// others waiting.
 	claimLife = time.Minute
 	// claimRenewal leaves three more attempts before a claim is over.
 	claimRenewal = claimLife / 4

@@ -147,6 +147,26 @@ func TestPrograms_WrittenNatively(t *testing.T) {
 // attributes compares attributes with what the SDK embeds in them.
 func attributes() cmp.Option { return cmp.Exporter(func(reflect.Type) bool { return true }) }
 
+// Whatever people put into an item becomes a document, in which the reader of
+// programs finds what is wrong.
+func TestPrograms_AnyAttribute(t *testing.T) {
+	t.Parallel()
+	s := newStage(t)
+	s.put(t, "ProgramConfig", map[string]types.AttributeValue{
+		"PK": &types.AttributeValueMemberS{Value: "PROGRAM#p"}, "SK": &types.AttributeValueMemberS{Value: "CONFIG"},
+		"createdAt": &types.AttributeValueMemberN{Value: "5"}, "updatedAt": &types.AttributeValueMemberS{Value: "yesterday"},
+		"marketplaces": &types.AttributeValueMemberSS{Value: []string{"UK"}}, "numbers": &types.AttributeValueMemberNS{Value: []string{"1.50"}},
+		"bytes": &types.AttributeValueMemberB{Value: []byte{0, 255}}, "many": &types.AttributeValueMemberBS{Value: [][]byte{{1}}},
+		"null": &types.AttributeValueMemberNULL{Value: true}, "off": &types.AttributeValueMemberBOOL{Value: false},
+		"list": &types.AttributeValueMemberL{Value: []types.AttributeValue{&types.AttributeValueMemberM{Value: map[string]types.AttributeValue{}}}},
+	})
+	want := []ceap.ProgramItem{{ProgramID: "p", Marketplace: "CONFIG", Enabled: true, Document: []byte(
+		`{"bytes":"AP8=","list":[{}],"many":["AQ=="],"marketplaces":["UK"],"null":null,"numbers":[1.5],"off":false}`)}}
+	if diff := cmp.Diff(want, listPrograms(t, s.open(t), "p")); diff != "" {
+		t.Errorf("items (-want +got):\n%s", diff)
+	}
+}
+
 func TestPrograms_Replace(t *testing.T) {
 	t.Parallel()
 	s := newStage(t)

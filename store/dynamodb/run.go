@@ -57,7 +57,8 @@ func (r *runs) close() error {
 	return nil
 }
 
-// allRuns is the partition of startedIndex.
+// allRuns is the partition of startedIndex. One is enough: it takes 1,000 writes a
+// second.
 const allRuns = "RUN"
 
 func runKey(runID string) item { return key("RUN#"+escape(runID), "RUN") }

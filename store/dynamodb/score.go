@@ -4,10 +4,12 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/ceap-platform/ceap"
 	"github.com/ceap-platform/ceap/awsapi"
@@ -24,6 +26,10 @@ var _ store.Scores = (*scores)(nil)
 // quotas.
 const batchWriteItems = 25
 
+// scoreRequests is how many requests one call makes at a time. A model is asked for
+// a few hundred candidates at once, which are some twenty requests.
+const scoreRequests = 8
+
 const scoreSK = "SCORE"
 
 func scorePK(modelID, asked string) string { return "MODEL#" + escape(modelID) + "#" + escape(asked) }
@@ -37,28 +43,48 @@ func (c *scores) LoadScores(ctx context.Context, modelID string, keys []string, 
 	if err != nil {
 		return nil, err
 	}
+	var mu sync.Mutex
 	out := map[string]ceap.CachedScore{}
+	group, groupCtx := errgroup.WithContext(ctx)
+	group.SetLimit(scoreRequests)
 	for some := range slices.Chunk(keys, batchKeys) {
 		var set keySet
 		for _, asked := range some {
 			set.add(table, scorePK(modelID, asked), scoreSK)
 		}
-		found, err := set.get(ctx, db)
-		if err != nil {
-			return nil, awsapi.Error(ctx, doing, err)
-		}
-		for _, it := range found {
-			score, err := scoreOf(it)
+		group.Go(func() error {
+			found, err := set.get(groupCtx, db)
 			if err != nil {
-				return nil, fmt.Errorf("%s: %w", doing, err)
+				return err
 			}
-			// DynamoDB removes an item only some time after its ttl.
-			if score.ExpiresAt.After(now) {
-				out[score.Key] = score
-			}
-		}
+			mu.Lock()
+			defer mu.Unlock()
+			return addScores(out, found, now)
+		})
+	}
+	if err := group.Wait(); err != nil {
+		return nil, awsapi.Error(ctx, doing, err)
 	}
 	return out, nil
+}
+
+// addScores adds those of the items that have not expired: DynamoDB removes an item
+// only some time after its ttl.
+func addScores(out map[string]ceap.CachedScore, found items, now time.Time) error {
+	for _, it := range found {
+		f := fields{item: it}
+		score := ceap.CachedScore{Key: f.text("key"), Value: f.float("value"), At: f.instant("at"), ExpiresAt: f.instant("expiresAt")}
+		if it["confidence"] != nil {
+			score.Confidence, score.HasConfidence = f.float("confidence"), true
+		}
+		if f.err != nil {
+			return &ceap.Error{Code: ceap.CodeInternal, Err: f.err}
+		}
+		if score.ExpiresAt.After(now) {
+			out[score.Key] = score
+		}
+	}
+	return nil
 }
 
 // SaveScores implements [store.Scores]. An error may leave some of them kept.
@@ -71,12 +97,12 @@ func (c *scores) SaveScores(ctx context.Context, modelID string, saved []ceap.Ca
 	if err != nil {
 		return err
 	}
+	group, groupCtx := errgroup.WithContext(ctx)
+	group.SetLimit(scoreRequests)
 	for some := range slices.Chunk(lastOfEach(saved), batchWriteItems) {
-		if err := c.put(ctx, db, modelID, some); err != nil {
-			return awsapi.Error(ctx, fmt.Sprintf("keeping scores of %q in the table %s", modelID, s.table(scoreTable)), err)
-		}
+		group.Go(func() error { return c.put(groupCtx, db, modelID, some) })
 	}
-	return nil
+	return awsapi.Error(ctx, fmt.Sprintf("keeping scores of %q in the table %s", modelID, s.table(scoreTable)), group.Wait())
 }
 
 // put writes scores of different keys, at most batchWriteItems. DynamoDB leaves
@@ -135,13 +161,4 @@ func scoreItem(modelID string, score ceap.CachedScore) item {
 	// Rounded up: DynamoDB must not remove what is still good.
 	it[TTLAttribute] = seconds(score.ExpiresAt.Add(time.Second - time.Nanosecond))
 	return it
-}
-
-func scoreOf(it item) (ceap.CachedScore, error) {
-	f := fields{item: it}
-	score := ceap.CachedScore{Key: f.text("key"), Value: f.float("value"), At: f.instant("at"), ExpiresAt: f.instant("expiresAt")}
-	if it["confidence"] != nil {
-		score.Confidence, score.HasConfidence = f.float("confidence"), true
-	}
-	return score, f.err
 }
