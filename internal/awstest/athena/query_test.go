@@ -175,6 +175,8 @@ func TestFake_Fails(t *testing.T) {
 		{"SELECT o.nothing FROM orders o", 1006, "COLUMN_NOT_FOUND: line 1:8: Column 'o.nothing' cannot be resolved"},
 		{"SELECT x.customer_id FROM orders o", 1006, "COLUMN_NOT_FOUND: line 1:8: Column 'x.customer_id' cannot be resolved"},
 		{"SELECT no_such_function(1)", 1006, "FUNCTION_NOT_FOUND: line 1:8: Function 'no_such_function' not registered"},
+		{"SELECT strftime(DATE '2026-01-26', '%Y') AS y", 1006, "FUNCTION_NOT_FOUND: line 1:8: Function 'strftime' not registered"},
+		{"SELECT n FROM generate_series(1, 3) AS t(n)", 1006, "FUNCTION_NOT_FOUND: line 1:15: Function 'generate_series' not registered"},
 		{"SELECT * FROM read_csv('/etc/passwd')", 1006, "FUNCTION_NOT_FOUND: line 1:15: Table function 'read_csv' not registered"},
 		{"SELECT * FROM orders WHERE customer_id = 1", 1006, "TYPE_MISMATCH: line 1:40: Cannot apply operator: varchar = integer"},
 		{"SELECT * FROM orders WHERE order_value > '5'", 1006, "TYPE_MISMATCH"},

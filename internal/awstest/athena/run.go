@@ -7,7 +7,9 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -21,6 +23,9 @@ func (f *Fake) run(ctx context.Context, q *query) error {
 		return q.fault
 	}
 	if err := q.statement.checkParameters(q.parameters); err != nil {
+		return err
+	}
+	if err := q.statement.checkFunctions(); err != nil {
 		return err
 	}
 	if q.statement.query.end == 0 {
@@ -59,7 +64,8 @@ type job struct {
 	fake    *Fake
 	session *session
 	query   *query
-	shift   int // bytes that stand before the query's SQL in what is run
+	tables  [][]file // the files of each table that it names
+	shift   int      // bytes that stand before the query's SQL in what is run
 }
 
 // storeLines stores the result of a DDL statement.
@@ -111,9 +117,14 @@ func (j *job) prepare(ctx context.Context) error {
 	}
 	j.query.result.columns = outColumns(columns, tree)
 	if j.query.statement.verb == "UNLOAD" {
-		return j.checkUnload(tree)
+		if err := j.checkUnload(tree); err != nil {
+			return err
+		}
 	}
-	return nil
+	if j.query.statement.verb == "EXPLAIN" {
+		return nil // it reads nothing
+	}
+	return j.measure(ctx)
 }
 
 // views makes a view of each table that the query names, once.
@@ -137,16 +148,46 @@ func (j *job) views(ctx context.Context, tree *tree) error {
 		case t == nil:
 			return j.at(ref.offset, typeTable, "TABLE_NOT_FOUND", "Table 'awsdatacatalog.%s' does not exist", key)
 		}
-		size, err := j.fake.view(ctx, j.session, t)
+		files, err := j.fake.view(ctx, j.session, t)
 		if err != nil {
 			return viewFault(t, err)
 		}
-		j.query.scanned += size
+		j.tables = append(j.tables, files)
+	}
+	return nil
+}
+
+// measure finds out how many bytes the query reads: those of the files that are
+// left when the partitions that its WHERE excludes are.
+func (j *job) measure(ctx context.Context) error {
+	plan, err := j.session.strings(ctx, "EXPLAIN (FORMAT json) "+j.sql)
+	if err != nil {
+		return err
+	}
+	tables := slices.Clone(j.tables)
+	for _, found := range regexp.MustCompile(`"Scanning Files": "(\d+)/(\d+)"`).FindAllStringSubmatch(plan[0][1], -1) {
+		some, _ := strconv.Atoi(found[1])
+		all, _ := strconv.Atoi(found[2])
+		// The plan does not say of which table it speaks; their numbers of files do.
+		if i := slices.IndexFunc(tables, func(files []file) bool { return len(files) == all }); i >= 0 {
+			j.query.scanned += total(tables[i]) * int64(some) / int64(all)
+			tables = slices.Delete(tables, i, i+1)
+		}
+	}
+	for _, files := range tables {
+		j.query.scanned += total(files)
 	}
 	if limit := j.query.workGroup.BytesScannedLimit; limit > 0 && j.query.scanned > limit {
 		return userFault(typeUser, "Query cancelled! : Bytes scanned limit was exceeded")
 	}
 	return nil
+}
+
+func total(files []file) (bytes int64) {
+	for _, f := range files {
+		bytes += f.bytes
+	}
+	return bytes
 }
 
 // viewFault is a failure to read a table's files.

@@ -156,6 +156,26 @@ func (s *statement) checkParameters(values []string) error {
 	return nil
 }
 
+// checkFunctions refuses functions that DuckDB has and Trino has not, as far as
+// people are likely to use them.
+func (s *statement) checkFunctions() error {
+	for i, t := range s.tokens {
+		if t.kind == word && s.at(i+1).is("(") && t.start >= s.query.start && t.start < s.query.end && slices.Contains(foreign(), strings.ToLower(t.text)) {
+			return s.syntax(t.start, "FUNCTION_NOT_FOUND", "Function '%s' not registered", strings.ToLower(t.text))
+		}
+	}
+	return nil
+}
+
+func foreign() []string {
+	return []string{
+		"array_to_string", "date_part", "datediff", "datepart", "dayname", "epoch", "epoch_ms", "generate_series", "getenv", "glob",
+		"ifnull", "isfinite", "isinf", "isnan", "json_extract_string", "last", "len", "list", "list_contains", "list_value", "make_date",
+		"make_timestamp", "monthname", "nvl", "printf", "range", "read_csv_auto", "read_text", "regexp_full_match", "regexp_matches",
+		"str_split", "strftime", "string_agg", "string_split", "strip_accents", "strptime", "struct_pack", "suffix", "to_days", "today", "unhex",
+	}
+}
+
 // clauseWords start a clause.
 func clauseWords() []string {
 	return []string{"SELECT", "FROM", "WHERE", "GROUP", "HAVING", "ORDER", "LIMIT", "OFFSET", "FETCH", "UNION", "INTERSECT", "EXCEPT", "WINDOW", "WITH", "TO"}

@@ -160,6 +160,26 @@ func TestFake_FolderOfTheEmbeddedEngine(t *testing.T) {
 	c.refused("SELECT * FROM _hidden")
 }
 
+func TestFake_ScansPartitionsThatTheQueryNames(t *testing.T) {
+	t.Parallel()
+	c := newCloud(t, athena.Options{})
+	c.write("ceap_data_dev/orders/day=2026-01-26/a.csv", "id\n1\n")
+	c.write("ceap_data_dev/orders/day=2026-01-27/a.csv", "id\n1\n")
+	c.write("ceap_data_dev/customers/a.csv", "id\n1\n")
+	for sql, want := range map[string]int64{
+		"SELECT * FROM orders": 10, "SELECT * FROM orders WHERE day > '2026-01-26'": 5, "SELECT * FROM orders WHERE day = '2020-01-01'": 0,
+		"SELECT o.id FROM orders o JOIN customers c ON c.id = o.id WHERE day = ?": 10, "SELECT 1 AS n": 0, "EXPLAIN SELECT * FROM orders": 0,
+	} {
+		var parameters []string
+		if strings.Contains(sql, "?") {
+			parameters = append(parameters, "'2026-01-26'")
+		}
+		if got := *c.must(sql, parameters...).Statistics.DataScannedInBytes; got != want {
+			t.Errorf("%s: %d bytes", sql, got)
+		}
+	}
+}
+
 func TestFake_Metadata(t *testing.T) {
 	t.Parallel()
 	c := newCloud(t, athena.Options{})

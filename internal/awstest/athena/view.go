@@ -9,22 +9,18 @@ import (
 	"strings"
 )
 
-// view makes a table known to the session under its names. It returns how many
-// bytes its files have.
-func (f *Fake) view(ctx context.Context, s *session, t *table) (int64, error) {
+// view makes a table known to the session under its names. It returns the table's
+// files.
+func (f *Fake) view(ctx context.Context, s *session, t *table) ([]file, error) {
 	files, err := f.catalog.files(ctx, t)
 	if err != nil {
-		return 0, err
+		return nil, err
 	}
 	query, err := f.viewQuery(ctx, s, t, files)
 	if err != nil {
-		return 0, err
+		return nil, err
 	}
-	var size int64
-	for _, file := range files {
-		size += file.bytes
-	}
-	return size, s.exec(ctx, fmt.Sprintf("CREATE SCHEMA IF NOT EXISTS %s.%s; CREATE OR REPLACE VIEW %[1]s.%[2]s.%[3]s AS %[4]s",
+	return files, s.exec(ctx, fmt.Sprintf("CREATE SCHEMA IF NOT EXISTS %s.%s; CREATE OR REPLACE VIEW %[1]s.%[2]s.%[3]s AS %[4]s",
 		s.name, quoteName(t.database), quoteName(t.name), query))
 }
 
