@@ -25,8 +25,8 @@ type CSVOptions struct {
 //
 // As in the warehouse, lines end in LF or CR LF, lines without anything are no
 // rows unless the file has only one column, blanks around a quoted value do not
-// count, and neither does one delimiter at the end of a line. A quote within a
-// value that does not start with one is text.
+// count, and neither do delimiters at the end of a line. A quote within a value
+// that does not start with one is text.
 type CSV struct {
 	lines     lineReader
 	delimiter byte
@@ -132,8 +132,8 @@ func (c *CSV) addRow() error {
 	if len(c.raw) == 0 && width > 1 {
 		return nil
 	}
-	if found == width+1 && c.fields[width].isNull() {
-		found = width // a delimiter at the end
+	for found > width && c.fields[found-1].isNull() {
+		found-- // delimiters at the end
 	}
 	if found != width {
 		return &Damage{

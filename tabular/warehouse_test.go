@@ -21,7 +21,9 @@ import (
 
 // TestI9_CSVIsReadAsInTheWarehouse holds that a CSV file has the same rows here
 // and in the embedded warehouse, which reads it with these options, wherever both
-// accept it. Lines that end in different ways are refused there and read here.
+// accept it. Lines that end in different ways are refused there and read here;
+// text after a closing quote is refused here, and there read as something else if
+// a blank stands between.
 func TestI9_CSVIsReadAsInTheWarehouse(t *testing.T) {
 	t.Parallel()
 	db, err := sql.Open("duckdb", "")
@@ -47,6 +49,9 @@ func TestI9_CSVIsReadAsInTheWarehouse(t *testing.T) {
 			rt.Fatal(err)
 		}
 		rows, err := read(t, c)
+		if err != nil && strings.Contains(err.Error(), "follows a closing quote") {
+			return
+		}
 		if err != nil {
 			rt.Fatalf("%q: %v; the warehouse reads %v", text, err, want)
 		}
@@ -55,13 +60,13 @@ func TestI9_CSVIsReadAsInTheWarehouse(t *testing.T) {
 			rt.Fatalf("%q: got %v, the warehouse reads %v", text, got, want)
 		}
 	})
-	if compared == 0 {
-		t.Error("nothing was compared")
+	if compared < 10 {
+		t.Errorf("only %d files were compared", compared)
 	}
 }
 
 func warehouseCSV(t *rapid.T, db *sql.DB, name string) ([]string, error) {
-	rows, err := db.Query(fmt.Sprintf(`SELECT a, b FROM read_csv(['%s'], columns={'a': 'VARCHAR', 'b': 'VARCHAR'}, header=true, delim=',', quote='"',
+	rows, err := db.QueryContext(t.Context(), fmt.Sprintf(`SELECT a, b FROM read_csv(['%s'], columns={'a': 'VARCHAR', 'b': 'VARCHAR'}, header=true, delim=',', quote='"',
 		escape='"', strict_mode=true, auto_detect=false, allow_quoted_nulls=false, max_line_size=16777216, hive_partitioning=false)`, name))
 	if err != nil {
 		return nil, err

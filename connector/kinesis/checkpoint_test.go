@@ -109,10 +109,12 @@ func TestCheckpoint_keys(t *testing.T) {
 
 func TestCommit_errors(t *testing.T) {
 	t.Parallel()
-	f, store := newFake(1), newMemory()
+	f := newFake(1)
 	f.put(0, `{"n":"a"}`)
 	f.now = f.now.Add(time.Minute)
 	t.Run("before the end", func(t *testing.T) {
+		t.Parallel()
+		store := newMemory()
 		stream, err := f.open(t, withCheckpoint, store).Extract(t.Context(), days(26, 26))
 		if err != nil {
 			t.Fatal(err)
@@ -128,6 +130,7 @@ func TestCommit_errors(t *testing.T) {
 		}
 	})
 	t.Run("of the store", func(t *testing.T) {
+		t.Parallel()
 		full := errors.New("the disk is full")
 		store := newMemory()
 		store.err = full
@@ -136,12 +139,14 @@ func TestCommit_errors(t *testing.T) {
 		}
 	})
 	t.Run("a mark of another stream", func(t *testing.T) {
+		t.Parallel()
 		store := newMemory()
 		store.marks[connector.CheckpointKey{ProgramID: "product-reviews", Marketplace: "US", ConnectorID: "conformance", Shard: "orders/shardId-000000000000"}] = "after:x"
 		_, err := read(t, f.open(t, withCheckpoint, store), days(26, 26))
 		checkError(t, err, ceap.CodeInvalid, "the checkpoint of the shard shardId-000000000000 does not belong to the stream orders", "another connectorId")
 	})
 	t.Run("without a store", func(t *testing.T) {
+		t.Parallel()
 		got, err := readAnd(t, f.open(t, withCheckpoint, nil), days(26, 26), commit(t))
 		checkRows(t, got, err, "∅|a")
 		if len(got.report.Warnings) != 1 || !strings.Contains(got.report.Warnings[0], "this deployment keeps no checkpoints") {
@@ -149,6 +154,7 @@ func TestCommit_errors(t *testing.T) {
 		}
 	})
 	t.Run("not asked for", func(t *testing.T) {
+		t.Parallel()
 		store := newMemory()
 		if _, err := readAnd(t, f.open(t, nil, store), days(26, 26), commit(t)); err != nil || len(store.marks) > 0 {
 			t.Errorf("got %v and %v", err, store.marks)

@@ -64,10 +64,8 @@ func noon(day int) time.Time { return time.Date(2026, 1, day, 12, 0, 0, 0, time.
 // today returns the day of the connector's now, counted from January 1.
 func (f *fake) today() int { return int(f.now.Sub(noon(1).Add(-12*time.Hour)).Hours())/24 + 1 }
 
-func (f *fake) add(parents ...string) *fakeShard {
-	s := &fakeShard{id: fmt.Sprintf("shardId-%012d", len(f.shards)), parents: parents}
-	f.shards = append(f.shards, s)
-	return s
+func (f *fake) add(parents ...string) {
+	f.shards = append(f.shards, &fakeShard{id: fmt.Sprintf("shardId-%012d", len(f.shards)), parents: parents})
 }
 
 // put adds a record to a shard. It arrives now.
@@ -218,7 +216,7 @@ func (f *fake) GetRecords(ctx context.Context, in *awskinesis.GetRecordsInput, _
 }
 
 // open returns a connector on the fake, whose now it shares.
-func (f *fake) open(t testing.TB, change func(*kinesis.Config), checkpoints connector.Checkpoints) *kinesis.Connector {
+func (f *fake) open(t *testing.T, change func(*kinesis.Config), checkpoints connector.Checkpoints) *kinesis.Connector {
 	t.Helper()
 	config := kinesis.DefaultConfig()
 	config.StreamName = f.name

@@ -70,15 +70,14 @@ func fill(t *testing.T, client *awskinesis.Client, stream string, f connectortes
 		t.Fatal(err)
 	}
 	third := new(big.Int).Div(new(big.Int).Lsh(big.NewInt(1), 128), big.NewInt(shards))
-	for start, size := 0, 0; start < len(f.Rows); start += size {
+	for start := 0; start < len(f.Rows); {
 		shard := start * shards / len(f.Rows)
-		size = min(100, (shard+1)*(len(f.Rows)+shards-1)/shards-start, len(f.Rows)-start)
 		in := &awskinesis.PutRecordsInput{StreamName: &stream}
 		hash := new(big.Int).Mul(third, big.NewInt(int64(shard))).String()
-		for _, row := range f.Rows[start : start+max(size, 1)] {
-			in.Records = append(in.Records, types.PutRecordsRequestEntry{Data: objectOf(f, row), PartitionKey: aws.String("p"), ExplicitHashKey: &hash})
+		for ; start < len(f.Rows) && start*shards/len(f.Rows) == shard && len(in.Records) < 100; start++ {
+			entry := types.PutRecordsRequestEntry{Data: objectOf(f, f.Rows[start]), PartitionKey: aws.String("p"), ExplicitHashKey: &hash}
+			in.Records = append(in.Records, entry)
 		}
-		size = len(in.Records)
 		if out, err := client.PutRecords(t.Context(), in); err != nil || aws.ToInt32(out.FailedRecordCount) > 0 {
 			t.Fatalf("putting records: %v", err)
 		}
@@ -104,13 +103,13 @@ type result struct {
 	columns []string
 }
 
-func read(t testing.TB, c *kinesis.Connector, req connector.Request) (result, error) {
+func read(t *testing.T, c *kinesis.Connector, req connector.Request) (result, error) {
 	t.Helper()
 	return readAnd(t, c, req, func(connector.Stream) error { return nil })
 }
 
 // readAnd reads all rows, and then does something before the stream is closed.
-func readAnd(t testing.TB, c *kinesis.Connector, req connector.Request, then func(connector.Stream) error) (result, error) {
+func readAnd(t *testing.T, c *kinesis.Connector, req connector.Request, then func(connector.Stream) error) (result, error) {
 	t.Helper()
 	var out result
 	stream, err := c.Extract(t.Context(), req)
@@ -143,7 +142,7 @@ func readAnd(t testing.TB, c *kinesis.Connector, req connector.Request, then fun
 	}
 }
 
-func commit(t testing.TB) func(connector.Stream) error {
+func commit(t *testing.T) func(connector.Stream) error {
 	t.Helper()
 	return func(s connector.Stream) error { return s.(connector.Committer).Commit(t.Context()) }
 }
@@ -160,7 +159,7 @@ func textOf(values []ceap.Value) string {
 	return strings.Join(out, "|")
 }
 
-func checkRows(t testing.TB, got result, err error, want ...string) {
+func checkRows(t *testing.T, got result, err error, want ...string) {
 	t.Helper()
 	if err != nil {
 		t.Fatal(err)
@@ -170,7 +169,7 @@ func checkRows(t testing.TB, got result, err error, want ...string) {
 	}
 }
 
-func checkError(t testing.TB, err error, code ceap.Code, words ...string) {
+func checkError(t *testing.T, err error, code ceap.Code, words ...string) {
 	t.Helper()
 	if ceap.ErrorCode(err) != code {
 		t.Fatalf("got %v with the code %q, want %q", err, ceap.ErrorCode(err), code)

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"sync/atomic"
 
@@ -148,8 +149,8 @@ func (f *file) damaged(err error) error {
 // close releases what reading holds, the outermost first.
 func (f *file) close() error {
 	var errs []error
-	for i := len(f.closers) - 1; i >= 0; i-- {
-		errs = append(errs, f.closers[i].Close())
+	for _, c := range slices.Backward(f.closers) {
+		errs = append(errs, c.Close())
 	}
 	f.closers = nil
 	return errors.Join(errs...)

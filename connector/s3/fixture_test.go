@@ -33,14 +33,14 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m, awstest.Leaks()...) }
 
 // emulated is a bucket in the emulator.
 type emulated struct {
-	t      testing.TB
+	t      *testing.T
 	cloud  *awstest.Cloud
 	client *awss3.Client
 	name   string
 }
 
 // newBucket makes an empty bucket.
-func newBucket(t testing.TB) *emulated {
+func newBucket(t *testing.T) *emulated {
 	t.Helper()
 	cloud := awstest.Start(t)
 	b := &emulated{t: t, cloud: cloud, client: awsapi.S3(cloud.Config), name: bucketName(t)}
@@ -51,7 +51,7 @@ func newBucket(t testing.TB) *emulated {
 }
 
 // bucketName returns a name that no other test has.
-func bucketName(t testing.TB) string {
+func bucketName(t *testing.T) string {
 	t.Helper()
 	return fmt.Sprintf("s3-connector-%x", time.Now().UnixNano())
 }
@@ -77,7 +77,7 @@ func (b *emulated) open(change func(*s3.Config)) *s3.Connector {
 	return open(b.t, b.config(change), b.cloud.Load)
 }
 
-func open(t testing.TB, config s3.Config, load func(context.Context) (aws.Config, error)) *s3.Connector {
+func open(t *testing.T, config s3.Config, load func(context.Context) (aws.Config, error)) *s3.Connector {
 	t.Helper()
 	c, err := s3.New(config, load)
 	if err != nil {
@@ -88,12 +88,12 @@ func open(t testing.TB, config s3.Config, load func(context.Context) (aws.Config
 }
 
 // read reads all rows of the suite's request as texts, NULL as ∅.
-func read(t testing.TB, c *s3.Connector) ([]string, connector.Report, error) {
+func read(t *testing.T, c *s3.Connector) ([]string, connector.Report, error) {
 	t.Helper()
 	return readOf(t, c, connectortest.Request())
 }
 
-func readOf(t testing.TB, c *s3.Connector, req connector.Request) ([]string, connector.Report, error) {
+func readOf(t *testing.T, c *s3.Connector, req connector.Request) ([]string, connector.Report, error) {
 	t.Helper()
 	stream, err := c.Extract(t.Context(), req)
 	if err != nil {
@@ -134,7 +134,7 @@ func textOf(values []ceap.Value) string {
 	return strings.Join(out, "|")
 }
 
-func mustRead(t testing.TB, c *s3.Connector) []string {
+func mustRead(t *testing.T, c *s3.Connector) []string {
 	t.Helper()
 	rows, _, err := read(t, c)
 	if err != nil {
@@ -144,7 +144,7 @@ func mustRead(t testing.TB, c *s3.Connector) []string {
 }
 
 // checkError holds an error against a code and words.
-func checkError(t testing.TB, err error, code ceap.Code, words ...string) {
+func checkError(t *testing.T, err error, code ceap.Code, words ...string) {
 	t.Helper()
 	if ceap.ErrorCode(err) != code {
 		t.Fatalf("got %v with the code %q, want %q", err, ceap.ErrorCode(err), code)
@@ -156,7 +156,7 @@ func checkError(t testing.TB, err error, code ceap.Code, words ...string) {
 	}
 }
 
-func gzipped(t testing.TB, text string) string {
+func gzipped(t *testing.T, text string) string {
 	t.Helper()
 	var out bytes.Buffer
 	w := gzip.NewWriter(&out)
@@ -169,7 +169,7 @@ func gzipped(t testing.TB, text string) string {
 	return out.String()
 }
 
-func zstded(t testing.TB, text string) string {
+func zstded(t *testing.T, text string) string {
 	t.Helper()
 	w, err := zstd.NewWriter(nil, zstd.WithEncoderConcurrency(1))
 	if err != nil {
@@ -192,7 +192,7 @@ type served struct {
 
 // serve starts the server. It knows HeadObject, GetObject with ranges and
 // If-Match, and ListObjectsV2 of everything at once.
-func serve(t testing.TB) *served {
+func serve(t *testing.T) *served {
 	t.Helper()
 	s := &served{objects: map[string]io.ReadSeeker{}, etags: map[string]string{}}
 	server := httptest.NewServer(s)

@@ -43,8 +43,8 @@ func rangeNames() []string {
 	return []string{"startDate", "endDate", "date", "marketplace", "programId"}
 }
 
-// tokens matches {name}, {{name}} for the braces themselves, and wildcards.
-const tokens = `\{\{[A-Za-z_]\w*\}\}|\{[A-Za-z_]\w*\}|\*\*/|\*\*|\*|\?`
+// special matches {name}, {{name}} for the braces themselves, and wildcards.
+const special = `\{\{[A-Za-z_]\w*\}\}|\{[A-Za-z_]\w*\}|\*\*/|\*\*|\*|\?`
 
 // wildcards are the regular expressions of the wildcards. "a/**/b" is also a/b.
 func wildcards(token string) string {
@@ -56,7 +56,7 @@ func parseTemplate(setting, text string) (*template, ceap.Problems) {
 	t := &template{setting: setting, text: text}
 	var problems ceap.Problems
 	start := 0
-	for _, at := range regexp.MustCompile(tokens).FindAllStringIndex(text, -1) {
+	for _, at := range regexp.MustCompile(special).FindAllStringIndex(text, -1) {
 		token := text[at[0]:at[1]]
 		t.pieces = append(t.pieces, piece{text[start:at[0]], literal})
 		start = at[1]
@@ -125,26 +125,26 @@ func (t *template) places(req connector.Request) []place {
 // place fills the placeholders in. A value is always literal text (I15).
 func (t *template) place(values map[string]string) place {
 	p := place{exact: t.setting == "key"}
-	expression := `\A`
+	var expression strings.Builder
 	wild := false
 	for _, piece := range t.pieces {
 		text := piece.text
 		if piece.kind == wildcard {
-			expression += text
+			expression.WriteString(text)
 			wild = true
 			continue
 		}
 		if piece.kind == holder {
 			text = values[text]
 		}
-		expression += regexp.QuoteMeta(text)
+		expression.WriteString(regexp.QuoteMeta(text))
 		if !wild {
 			p.prefix += text
 		}
 	}
 	p.shown = p.prefix
 	if t.setting == "pattern" {
-		p.match = regexp.MustCompile(`(?s)` + expression + `\z`)
+		p.match = regexp.MustCompile(`(?s)\A` + expression.String() + `\z`)
 		p.shown = t.shown(values)
 	}
 	return p
@@ -152,7 +152,7 @@ func (t *template) place(values map[string]string) place {
 
 // shown returns the pattern with its values, as a user would write it.
 func (t *template) shown(values map[string]string) string {
-	return regexp.MustCompile(tokens).ReplaceAllStringFunc(t.text, func(token string) string {
+	return regexp.MustCompile(special).ReplaceAllStringFunc(t.text, func(token string) string {
 		switch {
 		case strings.HasPrefix(token, "{{"):
 			return token[1 : len(token)-1]
