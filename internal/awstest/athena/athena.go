@@ -194,7 +194,7 @@ func (f *Fake) call(ctx context.Context, service, operation string, body []byte)
 	case "GetWorkGroup":
 		return with(body, f.getWorkGroup)
 	case "GetDatabase", "ListDatabases", "GetTableMetadata", "ListTableMetadata":
-		return with(body, func(in catalogInput) (any, error) { return f.metadata(operation, in) })
+		return with(body, func(in catalogInput) (any, error) { return f.metadata(ctx, operation, in) })
 	default:
 		return nil, &apiError{status: http.StatusBadRequest, Type: "UnknownOperationException", Message: operation}
 	}

@@ -99,6 +99,7 @@ type renamedInfo struct {
 	name string
 }
 
+// Name returns the link's name.
 func (r renamedInfo) Name() string { return r.name }
 
 // tables returns a database's tables, by name.
@@ -113,7 +114,7 @@ func (c *catalog) tables(database string) ([]*table, error) {
 			if hidden(f.Name()) {
 				continue
 			}
-			t, err := folderTable(strings.ToLower(database), filepath.Join(dir, f.Name()), f.IsDir())
+			t, err := folderTable(strings.ToLower(database), filepath.Join(dir, f.Name()), f)
 			if err != nil {
 				return nil, err
 			}
@@ -129,9 +130,9 @@ func (c *catalog) tables(database string) ([]*table, error) {
 }
 
 // folderTable returns the table that lies at path; nil if it is none.
-func folderTable(database, path string, dir bool) (*table, error) {
+func folderTable(database, path string, info fs.FileInfo) (*table, error) {
 	t := &table{database: database, name: strings.ToLower(filepath.Base(path)), path: path, delimiter: ","}
-	if !dir {
+	if !info.IsDir() {
 		if t.format, t.name = formatOf(t.name); t.format == "" {
 			return nil, nil //nolint:nilnil // not every file is a table
 		}
@@ -224,7 +225,7 @@ func folderFiles(path string) ([]file, error) {
 	return out, nil
 }
 
-// copies copies a partition's objects to where the folders' names say what it is.
+// copies brings a partition's objects to where the folders' names say what it is.
 func (c *catalog) copies(ctx context.Context, t *table, p partition) ([]file, error) {
 	dir := filepath.Join(c.cache, t.database, t.name)
 	for i, value := range p.values {

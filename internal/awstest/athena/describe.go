@@ -76,13 +76,14 @@ func (q *query) resultLocation() string {
 }
 
 type resultsInput struct {
-	QueryExecutionId, NextToken, QueryResultType string
-	MaxResults                                   *int
+	idInput
+	NextToken, QueryResultType string
+	MaxResults                 *int
 }
 
 // results returns a page of a query's result.
 func (f *Fake) results(in resultsInput) (any, error) {
-	q, err := f.find(in.QueryExecutionId)
+	q, err := f.find(in.ID)
 	if err != nil {
 		return nil, err
 	}
@@ -195,7 +196,7 @@ func (f *Fake) checkSyntax(ctx context.Context, q *query) error {
 	if err != nil {
 		return err
 	}
-	defer s.close()
+	defer s.close(ctx)
 	t := q.statement.translate(q.parameters, false)
 	_, err = s.parse(ctx, t.sql)
 	if e, ok := errors.AsType[*parseError](err); ok {

@@ -8,10 +8,10 @@ import (
 // apiError is an answer that refuses a call.
 type apiError struct {
 	status  int
-	Type    string `json:"__type"` //nolint:tagliatelle // the protocol's name
-	Message string `json:"Message"`
-	Code    string `json:"AthenaErrorCode,omitempty"`
-	Reason  string `json:"Reason,omitempty"`
+	Type    string `json:"__type"`                    //nolint:tagliatelle // the protocol's name
+	Message string `json:"Message"`                   //nolint:tagliatelle // the protocol's name
+	Code    string `json:"AthenaErrorCode,omitempty"` //nolint:tagliatelle // the protocol's name
+	Reason  string `json:"Reason,omitempty"`          //nolint:tagliatelle // the protocol's name
 }
 
 func (e *apiError) Error() string { return e.Type + ": " + e.Message }

@@ -32,31 +32,31 @@ type cloud struct {
 	folder string
 }
 
-func newCloud(t testing.TB, o athena.Options) *cloud {
-	t.Helper()
-	c := &cloud{t: t, folder: t.TempDir()}
+func newCloud(tb testing.TB, o athena.Options) *cloud {
+	tb.Helper()
+	c := &cloud{t: tb, folder: tb.TempDir()}
 	c.mkdir("ceap_data_dev")
 	bucketServer := httptest.NewServer(gofakes3.New(s3mem.New()).Server())
-	t.Cleanup(bucketServer.Close)
+	tb.Cleanup(bucketServer.Close)
 	config := aws.Config{Region: "us-east-1", Credentials: credentials.NewStaticCredentialsProvider("id", "secret", "")}
 	c.s3 = s3.NewFromConfig(config, func(o *s3.Options) { o.BaseEndpoint, o.UsePathStyle = &bucketServer.URL, true })
 	for _, bucket := range []string{"ceap-athena-results-dev", "your-data-bucket"} {
-		if _, err := c.s3.CreateBucket(t.Context(), &s3.CreateBucketInput{Bucket: &bucket}); err != nil {
-			t.Fatal(err)
+		if _, err := c.s3.CreateBucket(tb.Context(), &s3.CreateBucketInput{Bucket: &bucket}); err != nil {
+			tb.Fatal(err)
 		}
 	}
 	o.S3, o.Folder = c.s3, c.folder
 	var err error
 	if c.fake, err = athena.New(o); err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
-	t.Cleanup(func() {
+	tb.Cleanup(func() {
 		if err := c.fake.Close(); err != nil {
-			t.Error(err)
+			tb.Error(err)
 		}
 	})
 	server := httptest.NewServer(c.fake)
-	t.Cleanup(server.Close)
+	tb.Cleanup(server.Close)
 	c.client = api.NewFromConfig(config, func(o *api.Options) { o.BaseEndpoint, o.RetryMaxAttempts = &server.URL, 1 })
 	return c
 }

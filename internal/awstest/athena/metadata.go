@@ -1,6 +1,7 @@
 package athena
 
 import (
+	"context"
 	"encoding/json"
 	"net/http"
 	"slices"
@@ -14,7 +15,7 @@ type catalogInput struct {
 }
 
 // metadata answers what Athena tells of its catalog.
-func (f *Fake) metadata(operation string, in catalogInput) (any, error) {
+func (f *Fake) metadata(ctx context.Context, operation string, in catalogInput) (any, error) {
 	if operation == "ListDatabases" {
 		out := []any{}
 		for _, name := range f.catalog.databases() {
@@ -37,16 +38,16 @@ func (f *Fake) metadata(operation string, in catalogInput) (any, error) {
 		if t == nil {
 			return nil, &apiError{status: http.StatusBadRequest, Type: "MetadataException", Message: "Entity Not Found (Service: AWSGlue; Status Code: 400; Error Code: EntityNotFoundException)"}
 		}
-		m, err := f.tableMetadata(t)
+		m, err := f.tableMetadata(ctx, t)
 		return map[string]any{"TableMetadata": m}, err
 	default:
-		return f.listTables(name, in)
+		return f.listTables(ctx, name, in)
 	}
 }
 
 // listTables returns a page of a database's tables; an expression is a name, or
 // a part of one between stars.
-func (f *Fake) listTables(database string, in catalogInput) (any, error) {
+func (f *Fake) listTables(ctx context.Context, database string, in catalogInput) (any, error) {
 	tables, err := f.catalog.tables(database)
 	if err != nil {
 		return nil, err
@@ -65,7 +66,7 @@ func (f *Fake) listTables(database string, in catalogInput) (any, error) {
 			out["NextToken"] = strconv.Itoa(first + limit)
 			break
 		}
-		m, err := f.tableMetadata(t)
+		m, err := f.tableMetadata(ctx, t)
 		if err != nil {
 			return nil, err
 		}
@@ -75,8 +76,8 @@ func (f *Fake) listTables(database string, in catalogInput) (any, error) {
 	return out, nil
 }
 
-func (f *Fake) tableMetadata(t *table) (map[string]any, error) {
-	columns, keys, err := f.columns(t)
+func (f *Fake) tableMetadata(ctx context.Context, t *table) (map[string]any, error) {
+	columns, keys, err := f.columns(ctx, t)
 	if err != nil {
 		return nil, err
 	}
@@ -94,24 +95,21 @@ func (f *Fake) tableMetadata(t *table) (map[string]any, error) {
 }
 
 // columns returns a table's columns and partition keys, with Hive's types.
-func (f *Fake) columns(t *table) (columns, keys []column, err error) {
+func (f *Fake) columns(ctx context.Context, t *table) (columns, keys []column, err error) {
 	if t.declared {
 		return t.columns, t.keys, nil
 	}
-	s, err := f.engine.open(f.ctx)
+	s, err := f.engine.open(ctx)
 	if err != nil {
 		return nil, nil, err
 	}
-	defer s.close()
-	if _, err := f.view(f.ctx, s, t); err != nil {
-		return nil, nil, err
-	}
-	all, err := s.described(f.ctx, "SELECT * FROM "+s.name+"."+quoteName(t.database)+"."+quoteName(t.name))
-	if err != nil {
-		return nil, nil, err
-	}
-	files, err := f.catalog.files(f.ctx, t)
+	defer s.close(ctx)
+	files, err := f.view(ctx, s, t)
 	if err != nil || len(files) == 0 {
+		return nil, nil, err
+	}
+	all, err := s.described(ctx, "SELECT * FROM "+s.name+"."+quoteName(t.database)+"."+quoteName(t.name))
+	if err != nil {
 		return nil, nil, err
 	}
 	folders := hiveFolders(t, files[0].path)

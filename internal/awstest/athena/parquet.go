@@ -126,33 +126,36 @@ func decimalBytes(precision int32) int {
 }
 
 func copyRows(w *parquet.GenericWriter[any], from *parquet.File, columns []outColumn) error {
-	buffer := make([]parquet.Row, 1024)
 	for _, group := range from.RowGroups() {
 		rows := group.Rows()
-		for {
-			n, err := rows.ReadRows(buffer)
-			for _, row := range buffer[:n] {
-				for i, v := range row {
-					if c := columns[v.Column()]; c.hivePhysical() && !v.IsNull() {
-						row[i] = c.hiveValue(v).Level(0, 1, v.Column())
-					}
-				}
-			}
-			if _, err := w.WriteRows(buffer[:n]); err != nil {
-				return errors.Join(err, rows.Close())
-			}
-			if errors.Is(err, io.EOF) {
-				break
-			}
-			if err != nil {
-				return errors.Join(err, rows.Close())
-			}
-		}
-		if err := rows.Close(); err != nil {
+		if err := errors.Join(copyGroup(w, rows, columns), rows.Close()); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+func copyGroup(w *parquet.GenericWriter[any], rows parquet.Rows, columns []outColumn) error {
+	buffer := make([]parquet.Row, 1024)
+	for {
+		n, err := rows.ReadRows(buffer)
+		for _, row := range buffer[:n] {
+			for i, v := range row {
+				if c := columns[v.Column()]; c.hivePhysical() && !v.IsNull() {
+					row[i] = c.hiveValue(v).Level(0, 1, v.Column())
+				}
+			}
+		}
+		if _, err := w.WriteRows(buffer[:n]); err != nil {
+			return err
+		}
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+	}
 }
 
 // hiveValue returns a value of DuckDB's in Hive's physical type.
@@ -185,14 +188,14 @@ func int96(micros int64) deprecated.Int96 {
 func signed(b []byte) *big.Int {
 	n := new(big.Int).SetBytes(b)
 	if len(b) > 0 && b[0] >= 0x80 {
-		n.Sub(n, new(big.Int).Lsh(big.NewInt(1), uint(8*len(b)))) //nolint:gosec // a small size
+		n.Sub(n, new(big.Int).Lsh(big.NewInt(1), uint(8*len(b))))
 	}
 	return n
 }
 
 func twosComplement(n *big.Int, size int) []byte {
 	if n.Sign() < 0 {
-		n = new(big.Int).Add(n, new(big.Int).Lsh(big.NewInt(1), uint(8*size))) //nolint:gosec // a small size
+		n = new(big.Int).Add(n, new(big.Int).Lsh(big.NewInt(1), uint(8*size)))
 	}
 	return n.FillBytes(make([]byte, size))
 }

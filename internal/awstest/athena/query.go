@@ -89,7 +89,7 @@ func (f *Fake) start(ctx context.Context, in startInput) (any, error) {
 	if err := f.checkSyntax(ctx, q); err != nil {
 		return nil, err
 	}
-	return f.launch(q, in.ClientRequestToken)
+	return f.launch(q, in.ClientRequestToken) //nolint:contextcheck // the query outlives the call
 }
 
 // validate checks what the service's front end checks.
@@ -220,9 +220,13 @@ func (f *Fake) work(ctx context.Context, q *query) {
 	q.completed = f.options.Now()
 }
 
-type idInput struct{ QueryExecutionId string }
+type idInput struct {
+	ID string `json:"QueryExecutionId"` //nolint:tagliatelle // the protocol's name
+}
 
-type idsInput struct{ QueryExecutionIds []string }
+type idsInput struct {
+	IDs []string `json:"QueryExecutionIds"` //nolint:tagliatelle // the protocol's name
+}
 
 func (f *Fake) find(id string) (*query, error) {
 	f.mu.Lock()
@@ -234,7 +238,7 @@ func (f *Fake) find(id string) (*query, error) {
 }
 
 func (f *Fake) get(ctx context.Context, in idInput) (any, error) {
-	q, err := f.find(in.QueryExecutionId)
+	q, err := f.find(in.ID)
 	if err != nil {
 		return nil, err
 	}
@@ -243,11 +247,11 @@ func (f *Fake) get(ctx context.Context, in idInput) (any, error) {
 }
 
 func (f *Fake) batchGet(ctx context.Context, in idsInput) (any, error) {
-	if n := len(in.QueryExecutionIds); n == 0 || n > 50 { // 50: from the API's reference
+	if n := len(in.IDs); n == 0 || n > 50 { // 50: from the API's reference
 		return nil, invalid("INVALID_INPUT", "1 validation error detected: Value at 'queryExecutionIds' failed to satisfy constraint: Member must have length less than or equal to 50")
 	}
 	var found, unknown []any
-	for _, id := range in.QueryExecutionIds {
+	for _, id := range in.IDs {
 		q, err := f.find(id)
 		if err != nil {
 			unknown = append(unknown, map[string]any{"QueryExecutionId": id, "ErrorCode": "INVALID_INPUT", "ErrorMessage": "QueryExecution " + id + " was not found"})
@@ -310,7 +314,7 @@ func (q *query) now() string {
 
 // stop cancels a query that runs. One that has ended stays as it is.
 func (f *Fake) stop(in idInput) (any, error) {
-	q, err := f.find(in.QueryExecutionId)
+	q, err := f.find(in.ID)
 	if err != nil {
 		return nil, err
 	}

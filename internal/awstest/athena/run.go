@@ -4,9 +4,6 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"fmt"
-	"os"
-	"path/filepath"
 	"regexp"
 	"slices"
 	"strconv"
@@ -39,7 +36,7 @@ func (f *Fake) run(ctx context.Context, q *query) error {
 	if err != nil {
 		return err
 	}
-	defer s.close()
+	defer s.close(ctx)
 	j := &job{fake: f, session: s, query: q, translation: q.statement.translate(q.parameters, false)}
 	if err := j.prepare(ctx); err != nil {
 		return j.failure(err)
@@ -223,132 +220,6 @@ func (j *job) explain(ctx context.Context) error {
 	}
 	j.query.result = result{}
 	return j.fake.storeLines(ctx, j.query, lines)
-}
-
-// checkUnload refuses what cannot be unloaded.
-func (j *job) checkUnload(tree *tree) error {
-	q := j.query
-	if missing := tree.which(unnamed); len(missing) > 0 {
-		return j.at(0, typeSyntax, "MISSING_COLUMN_NAME", "Column name not specified at position %d", missing[0]+1)
-	}
-	var names []string
-	for i := range q.result.columns {
-		c := &q.result.columns[i]
-		c.name = strings.ToLower(c.name)
-		if slices.Contains(names, c.name) {
-			return j.at(0, typeSyntax, "DUPLICATE_COLUMN_NAME", "Column name '%s' specified more than once", c.name)
-		}
-		names = append(names, c.name)
-		if slices.Contains([]string{"time", "timestamp with time zone", "time with time zone", "json", "unknown"}, c.typ) {
-			return userFault(typeFeature, "NOT_SUPPORTED: Unsupported Hive type: %s", c.typ)
-		}
-	}
-	return nil
-}
-
-// unload runs the query and writes its rows to files in S3.
-func (j *job) unload(ctx context.Context) error {
-	q, target := j.query, strings.TrimSuffix(j.query.statement.unload.target, "/")+"/"
-	switch empty, err := j.fake.store.empty(ctx, target); {
-	case missing(err):
-		bucket, _ := split(target)
-		return userFault(typeBucket, "HIVE_FILESYSTEM_ERROR: The specified bucket does not exist: %s", bucket)
-	case err != nil:
-		return err
-	case !empty:
-		return userFault(typePath, "HIVE_PATH_ALREADY_EXISTS: Target directory for table 'awsdatacatalog.%s.tmp_%s' already exists: %s. You may need to manually clean the data at location '%s' before retrying. Athena will not delete data in your account.",
-			q.database, strings.ReplaceAll(q.id, "-", "_"), target, target)
-	}
-	total, err := j.materialize(ctx)
-	if err != nil {
-		return err
-	}
-	if err := j.writeFiles(ctx, target, total); err != nil {
-		return err
-	}
-	return j.writeManifest(ctx)
-}
-
-// unloaded is the table that keeps the rows of an UNLOAD.
-func (j *job) unloaded() string { return j.session.name + ".main.unloaded" }
-
-// materialize keeps the query's rows, and counts them.
-func (j *job) materialize(ctx context.Context) (int, error) {
-	var exprs, names []string
-	for i, c := range j.query.result.columns {
-		names = append(names, fmt.Sprintf("c%d", i))
-		exprs = append(exprs, fmt.Sprintf("CAST(c%d AS %s) AS %s", i, c.duck, quoteName(c.name)))
-	}
-	prefix := "CREATE TABLE " + j.unloaded() + " AS SELECT " + strings.Join(exprs, ", ") + " FROM ("
-	j.shift = len(prefix)
-	if err := j.session.exec(ctx, prefix+j.sql+"\n) AS t("+strings.Join(names, ", ")+")"); err != nil {
-		return 0, err
-	}
-	var total int
-	err := j.session.conn.QueryRowContext(ctx, "SELECT count(*) FROM "+j.unloaded()).Scan(&total)
-	return total, err
-}
-
-// writeFiles writes the rows in order, evenly spread over the files.
-func (j *job) writeFiles(ctx context.Context, target string, total int) error {
-	o := j.fake.options
-	count := min(max(o.UnloadFiles, (total+o.UnloadRows-1)/o.UnloadRows), total)
-	for n := range count {
-		from, to := total*n/count, total*(n+1)/count
-		location := target + j.query.fileName(n)
-		if err := j.writeFile(ctx, location, from, to); err != nil {
-			return err
-		}
-		j.query.files = append(j.query.files, location)
-		if j.query.fault != nil {
-			return j.query.fault
-		}
-	}
-	if j.query.fault != nil {
-		return j.query.fault
-	}
-	return nil
-}
-
-// writeFile writes some of the rows.
-func (j *job) writeFile(ctx context.Context, location string, from, to int) error {
-	path := filepath.Join(j.fake.dir, j.query.fileName(from)+".parquet")
-	defer os.Remove(path) //nolint:errcheck // the folder goes in the end
-	compression, groupRows := j.query.statement.unload.compression, j.fake.options.GroupRows
-	err := j.session.exec(ctx, fmt.Sprintf("COPY (SELECT * FROM %s WHERE rowid >= %d AND rowid < %d ORDER BY rowid) TO %s (FORMAT parquet, COMPRESSION %s, ROW_GROUP_SIZE %d)",
-		j.unloaded(), from, to, quoteText(path), quoteText(compression), groupRows))
-	if err != nil {
-		return err
-	}
-	if err := rewriteParquet(path, j.query.result.columns, compression, groupRows); err != nil {
-		return err
-	}
-	if err := j.fake.store.putFile(ctx, location, path); err != nil {
-		return userFault(typeResults, "HIVE_WRITER_CLOSE_ERROR: Error committing write to Hive: %v", err)
-	}
-	return nil
-}
-
-// writeManifest lists the files.
-func (j *job) writeManifest(ctx context.Context) error {
-	q := j.query
-	q.result = result{columns: []outColumn{newOutColumn("rows", "BIGINT")}, plain: true}
-	if q.output == "" {
-		return nil
-	}
-	q.location = q.output + q.id + "-manifest.csv"
-	var b strings.Builder
-	for _, file := range q.files {
-		b.WriteString(file + "\n")
-	}
-	err := j.fake.store.put(ctx, q.location, strings.NewReader(b.String()))
-	if err == nil {
-		err = j.fake.store.put(ctx, q.output+q.id+".metadata", strings.NewReader("written by a fake; Athena's own format is not public\n"))
-	}
-	if err != nil {
-		return userFault(typeResults, "Unable to write the manifest to %s: %v", q.location, err)
-	}
-	return nil
 }
 
 // failure turns an error of the work into what Athena would say.

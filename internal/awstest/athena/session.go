@@ -64,9 +64,9 @@ func (s *session) use(ctx context.Context, database string) error {
 	return s.exec(ctx, "CREATE SCHEMA IF NOT EXISTS "+name+"; SET search_path="+quoteText(name+",memory.main"))
 }
 
-// close drops the session's tables.
-func (s *session) close() {
-	_ = s.exec(context.Background(), "SET search_path='memory.main'; DETACH "+s.name) // its memory goes with the engine at last
+// close drops the session's tables, also after ctx has ended.
+func (s *session) close(ctx context.Context) {
+	_ = s.exec(context.WithoutCancel(ctx), "SET search_path='memory.main'; DETACH "+s.name) // its memory goes with the engine at last
 	_ = s.conn.Close()
 }
 
@@ -89,7 +89,7 @@ func macros() string {
 		`from_iso8601_timestamp(s) AS CAST(s AS TIMESTAMPTZ)`,
 		`from_iso8601_date(s) AS CAST(s AS DATE)`,
 		`to_iso8601(d) AS CASE WHEN typeof(d) = 'DATE' THEN strftime(CAST(d AS TIMESTAMP), '%Y-%m-%d') ` +
-			`ELSE strftime(CAST(d AS TIMESTAMP), '%Y-%m-%dT%H:%M:%S.%g') || CASE WHEN typeof(d) = 'TIMESTAMP' THEN '' ELSE 'Z' END END`,
+			`ELSE strftime(CAST(d AS TIMESTAMP), '%Y-%m-%dT%H:%M:%S.%g') || (CASE WHEN typeof(d) = 'TIMESTAMP' THEN '' ELSE 'Z' END) END`,
 		`element_at(l, i) AS l[i]`,
 		`approx_distinct(x) AS approx_count_distinct(x)`,
 		`json_extract_scalar(j, p) AS json_extract_string(j, p)`,

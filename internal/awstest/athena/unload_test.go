@@ -22,7 +22,7 @@ func (c *cloud) unload(sql, prefix string, parameters ...string) []*parquet.File
 	c.t.Helper()
 	q := c.must("UNLOAD ("+sql+") TO '"+results+prefix+"' WITH (format = 'PARQUET', compression = 'SNAPPY')", parameters...)
 	var files []*parquet.File
-	for _, location := range strings.Fields(c.object(*q.Statistics.DataManifestLocation)) {
+	for location := range strings.FieldsSeq(c.object(*q.Statistics.DataManifestLocation)) {
 		data := c.object(location)
 		f, err := parquet.OpenFile(strings.NewReader(data), int64(len(data)))
 		if err != nil {
