@@ -208,3 +208,72 @@ func TestI6_DeletedWhileWriting(t *testing.T) {
 	_, err := roles.Candidates.Get(t.Context(), c.Key)
 	wantCode(t, err, ceap.CodeNotFound)
 }
+
+// another is the stage as another process sees it, which no fault concerns.
+func (s *stage) another(t *testing.T) *stage {
+	t.Helper()
+	o := *s
+	o.cloud = awstest.Start(t)
+	o.load = o.cloud.Load
+	return &o
+}
+
+// TestI6_DeletedBeforeWriting lets another process create and delete the candidate
+// after we have read that there is none.
+func TestI6_DeletedBeforeWriting(t *testing.T) {
+	t.Parallel()
+	s := newStage(t)
+	roles, other := s.open(t), s.another(t).open(t)
+	c := candidate("c", "1")
+	once := sync.OnceFunc(func() {
+		equal(t, "the other's outcome", []string{"created"}, upsert(t, other, options("run-2"), candidate("c", "1")))
+		if err := other.Candidates.Close(t.Context(), c.Key, store.Closing{Status: ceap.StatusDeleted, At: noon()}); err != nil {
+			t.Error(err)
+		}
+	})
+	s.cloud.Inject(awstest.Fault{On: "dynamodb.PutItem", If: func(call *awstest.Call) bool {
+		if writes("MARK#")(call) {
+			once()
+			return true
+		}
+		return false
+	}, Do: awstest.Slow(0)})
+	equal(t, "outcome", []string{"rejected DELETED"}, upsert(t, roles, options("run-1"), c))
+	_, err := roles.Candidates.Get(t.Context(), c.Key)
+	wantCode(t, err, ceap.CodeNotFound)
+}
+
+// TestI43_FoundInAnOldIndex closes one candidate and gives another a lower rank,
+// after they were found in the index and before they are read.
+func TestI43_FoundInAnOldIndex(t *testing.T) {
+	t.Parallel()
+	s := newStage(t)
+	roles, other := s.open(t), s.another(t).open(t)
+	batch := customers(5)
+	for i, c := range batch {
+		c.Score, c.Scored = 1-float64(i)/10, true
+	}
+	upsert(t, roles, options("run-1"), batch...)
+	once := sync.OnceFunc(func() {
+		if err := other.Candidates.Close(t.Context(), batch[1].Key, store.Closing{Status: ceap.StatusConsumed, At: noon()}); err != nil {
+			t.Error(err)
+		}
+		lower := *batch[0]
+		lower.Score = 0.65
+		upsert(t, other, options("run-2"), &lower)
+	})
+	s.cloud.Inject(awstest.Fault{On: "dynamodb.BatchGetItem", If: func(*awstest.Call) bool { once(); return true }, Do: awstest.Slow(0)})
+	q := store.Query{ProgramID: "product-reviews", Channel: "email", Limit: 2, Now: noon()}
+	var found []string
+	for more := true; more; more = q.Cursor != "" {
+		page, err := roles.Candidates.Find(t.Context(), q)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, c := range page.Candidates {
+			found = append(found, c.CustomerID)
+		}
+		q.Cursor = page.Next
+	}
+	equal(t, "best first", []string{"c002", "c003", "c000", "c004"}, found)
+}
