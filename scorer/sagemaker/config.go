@@ -47,7 +47,7 @@ type Config struct {
 // Feature is one value that the model looks at.
 type Feature struct {
 	Name       string     `json:"name" doc:"What the feature is called in named instances and in messages. Absent: its expression or attribute."`
-	Expression string     `json:"expression" ceap:"nonempty" doc:"An expression over the candidate, such as orderValue or daysSince(eventDate)."`
+	Expression string     `json:"expression" ceap:"nonempty" doc:"An expression over the candidate, such as orderValue or int(daysSince(eventDate))."`
 	Attribute  string     `json:"attribute" ceap:"nonempty" doc:"An attribute of featureSource, in place of an expression. True is 1 and false is 0 as a number."`
 	Type       string     `json:"type" ceap:"enum=number|text" doc:"What the endpoint is sent. Default number."`
 	Missing    ceap.Value `json:"missing,omitzero" doc:"What stands in where there is no value. Absent: the model is not asked about such a candidate."`

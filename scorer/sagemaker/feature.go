@@ -3,6 +3,7 @@ package sagemaker
 import (
 	"encoding/csv"
 	"fmt"
+	"regexp"
 	"strings"
 	"time"
 
@@ -74,6 +75,22 @@ func (f Feature) fromTable(_ *ceap.Candidate, of item) (ceap.Value, error) {
 		return ceap.Null(), ceap.Errorf(ceap.CodeInvalid, "the attribute %q of the table is no number, but text", f.Attribute).
 			WithHint("set type to text for this feature, or mend the table")
 	}
+}
+
+// Advise warns of features that make keeping answers useless: those that change
+// with the run's clock, so that no question is ever asked twice.
+func (s *Scorer) Advise() []string {
+	if s.config.Cache == nil {
+		return nil
+	}
+	var warnings []string
+	ticks := regexp.MustCompile(`(^|[^.\w"'])(now\b|daysSince\()`)
+	for _, f := range s.config.Features {
+		if ticks.MatchString(f.Expression) && !strings.Contains(f.Expression, "int(") {
+			warnings = append(warnings, fmt.Sprintf("the feature %s changes with the run's clock, so that the answers that cache keeps are of no use to later runs; round it, as int(daysSince(eventDate)) does", f.name()))
+		}
+	}
+	return warnings
 }
 
 // features returns the values of all columns for the candidate. Without one of

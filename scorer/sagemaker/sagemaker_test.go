@@ -259,6 +259,26 @@ func TestI27_keptAnswersEqualNewOnes(t *testing.T) {
 	}
 }
 
+// Answers about ages that change with the clock are of no use to later runs.
+func TestScorer_Advise(t *testing.T) {
+	t.Parallel()
+	for expression, warns := range map[string]bool{
+		"daysSince(eventDate)": true, "orderValue / daysSince(eventDate)": true, "now < eventDate ? 1 : 0": true,
+		"int(daysSince(eventDate))": false, "orderValue": false, "extra.now": false, "extra['now']": false,
+	} {
+		for cache, cached := range map[string]bool{`, "cache": {}`: true, "": false} {
+			s := plugintest.Open(t, sagemaker.Plugin(), scorertest.Env(), `{"features": [{"expression": "`+expression+`"}]`+cache+`}`)
+			adviser, ok := s.(interface{ Advise() []string })
+			if !ok {
+				t.Fatal("it gives no advice")
+			}
+			if got := adviser.Advise(); (len(got) == 1) != (warns && cached) {
+				t.Errorf("%s%s: %q", expression, cache, got)
+			}
+		}
+	}
+}
+
 // When the model fails, what was kept stands in and says so; what was not kept
 // has no score (I28).
 func TestI28_keptAnswersStandIn(t *testing.T) {
