@@ -19,7 +19,7 @@ func TestExecution_Succeeds(t *testing.T) {
 	t.Parallel()
 	s := newStage(t, "happy")
 	s.parts, s.shards = []string{"p-0001", "p-0002"}, []string{"s-00", "s-01", "s-02"}
-	e := s.run(t, runInput)
+	e := s.run(t)
 	if e.Status != types.ExecutionStatusSucceeded {
 		t.Fatalf("the execution %s: %s, %s", e.Status, sdk.ToString(e.Error), sdk.ToString(e.Cause))
 	}
@@ -70,7 +70,7 @@ func TestExecution_WaitsForQueries(t *testing.T) {
 	t.Parallel()
 	s := newStage(t, "waits")
 	s.parts, s.shards, s.checks = []string{"p-0001"}, []string{"s-00"}, 2
-	if e := s.run(t, runInput); e.Status != types.ExecutionStatusSucceeded {
+	if e := s.run(t); e.Status != types.ExecutionStatusSucceeded {
 		t.Fatalf("the execution %s: %s", e.Status, sdk.ToString(e.Cause))
 	}
 	if diff := cmp.Diff([]string{"plan", "start", "check", "check", "parts", "shards", "reduce"}, s.steps()); diff != "" {
@@ -91,7 +91,7 @@ func TestExecution_RunsNoMapOverNothing(t *testing.T) {
 			t.Parallel()
 			s := newStage(t, "nothing-"+strings.ReplaceAll(what, " ", "-"))
 			s.parts, s.shards, s.status = c.parts, c.shards, "EMPTY"
-			e := s.run(t, runInput)
+			e := s.run(t)
 			if e.Status != types.ExecutionStatusSucceeded {
 				t.Fatalf("the execution %s: %s", e.Status, sdk.ToString(e.Cause))
 			}
@@ -118,7 +118,7 @@ func TestExecution_TriesAgain(t *testing.T) {
 		On: "lambda.Invoke", Times: 1, Do: awstest.CrashLate(),
 		If: func(c *awstest.Call) bool { return c.Name == s.partName && strings.Contains(string(c.Body), "s-00") },
 	})
-	e := s.run(t, runInput)
+	e := s.run(t)
 	if e.Status != types.ExecutionStatusSucceeded {
 		t.Fatalf("the execution %s: %s, %s", e.Status, sdk.ToString(e.Error), sdk.ToString(e.Cause))
 	}
@@ -136,7 +136,7 @@ func TestExecution_FailsWithTheRun(t *testing.T) {
 	s := newStage(t, "part-fails")
 	s.parts, s.shards = []string{"p-0001", "p-0002", "p-0003"}, []string{"s-00"}
 	s.fail("extract p-0002", "CeapInvalid", 100)
-	e := s.run(t, runInput)
+	e := s.run(t)
 	if e.Status != types.ExecutionStatusFailed {
 		t.Fatalf("the execution %s: %s", e.Status, sdk.ToString(e.Output))
 	}
@@ -163,7 +163,7 @@ func TestExecution_CatchesIntoReduce(t *testing.T) {
 			s := newStage(t, "catches-"+step)
 			s.parts, s.shards, s.checks = []string{"p-0001"}, []string{"s-00"}, 1
 			s.fail(step, "CeapFailed", 100)
-			e := s.run(t, runInput)
+			e := s.run(t)
 			if e.Status != types.ExecutionStatusFailed || sdk.ToString(e.Error) != "CeapFailed" {
 				t.Errorf("the execution %s with %q", e.Status, sdk.ToString(e.Error))
 			}
@@ -187,7 +187,7 @@ func TestExecution_CatchesAMissingList(t *testing.T) {
 	t.Parallel()
 	s := newStage(t, "no-list")
 	s.parts, s.shards, s.loseLists = []string{"p-0001"}, []string{"s-00"}, true
-	e := s.run(t, runInput)
+	e := s.run(t)
 	if e.Status != types.ExecutionStatusFailed {
 		t.Fatalf("the execution %s", e.Status)
 	}
@@ -203,7 +203,7 @@ func TestExecution_EndsWithPlan(t *testing.T) {
 		for _, status := range []string{"SUCCEEDED", "EMPTY", "SKIPPED"} {
 			s := newStage(t, "replay-"+strings.ToLower(status))
 			s.planned = map[string]any{"action": "done", "result": decode(t, s.result(status))}
-			e := s.run(t, runInput)
+			e := s.run(t)
 			if e.Status != types.ExecutionStatusSucceeded {
 				t.Fatalf("the execution %s: %s", e.Status, sdk.ToString(e.Cause))
 			}
@@ -219,7 +219,7 @@ func TestExecution_EndsWithPlan(t *testing.T) {
 		t.Parallel()
 		s := newStage(t, "replay-failed")
 		s.planned = map[string]any{"action": "done", "result": decode(t, s.result("FAILED"))}
-		if e := s.run(t, runInput); e.Status != types.ExecutionStatusFailed || sdk.ToString(e.Error) != "CeapFailed" {
+		if e := s.run(t); e.Status != types.ExecutionStatusFailed || sdk.ToString(e.Error) != "CeapFailed" {
 			t.Errorf("the execution %s with %q", e.Status, sdk.ToString(e.Error))
 		}
 	})
@@ -227,7 +227,7 @@ func TestExecution_EndsWithPlan(t *testing.T) {
 		t.Parallel()
 		s := newStage(t, "plan-fails")
 		s.fail("plan", "CeapInvalid", 100)
-		e := s.run(t, runInput)
+		e := s.run(t)
 		if e.Status != types.ExecutionStatusFailed || sdk.ToString(e.Error) != "CeapInvalid" {
 			t.Errorf("the execution %s with %q", e.Status, sdk.ToString(e.Error))
 		}
@@ -248,7 +248,7 @@ func TestExecution_FailsUnlessItSucceeds(t *testing.T) {
 			t.Parallel()
 			s := newStage(t, "ends-"+strings.ToLower(status))
 			s.status = status
-			if e := s.run(t, runInput); e.Status != want {
+			if e := s.run(t); e.Status != want {
 				t.Errorf("the execution %s; want %s", e.Status, want)
 			}
 		})

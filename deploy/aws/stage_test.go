@@ -72,8 +72,8 @@ func newStage(t *testing.T, name string) *stage {
 // with a type of error.
 func (s *stage) fail(call, kind string, times int) { s.failures[call] = &failure{kind, times} }
 
-// run starts the state machine with the input and waits for its end.
-func (s *stage) run(t *testing.T, input string) *sfn.DescribeExecutionOutput {
+// run starts the state machine with runInput and waits for its end.
+func (s *stage) run(t *testing.T) *sfn.DescribeExecutionOutput {
 	t.Helper()
 	definition, err := os.ReadFile(machineFile)
 	if err != nil {
@@ -92,7 +92,7 @@ func (s *stage) run(t *testing.T, input string) *sfn.DescribeExecutionOutput {
 	if err != nil {
 		t.Fatal(err)
 	}
-	started, err := client.StartExecution(t.Context(), &sfn.StartExecutionInput{StateMachineArn: machine.StateMachineArn, Name: sdk.String("x-1"), Input: &input})
+	started, err := client.StartExecution(t.Context(), &sfn.StartExecutionInput{StateMachineArn: machine.StateMachineArn, Name: sdk.String("x-1"), Input: sdk.String(runInput)})
 	if err != nil {
 		t.Fatal(err)
 	}

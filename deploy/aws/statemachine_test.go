@@ -115,7 +115,7 @@ func set(t *testing.T, m machine, path string, value any) {
 func TestStateMachine_PassesASLValidator(t *testing.T) {
 	t.Parallel()
 	validator := tool(t, "asl-validator", filepath.Join("node", "node_modules", ".bin", "asl-validator"), filepath.Join("aws", "node_modules", ".bin", "asl-validator"))
-	out, err := exec.CommandContext(t.Context(), validator, "--json-path", machineFile).CombinedOutput() //nolint:gosec // a tool of ours
+	out, err := exec.CommandContext(t.Context(), validator, "--json-path", machineFile).CombinedOutput()
 	if err != nil {
 		t.Errorf("%v\n%s", err, out)
 	}

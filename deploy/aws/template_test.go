@@ -1,6 +1,7 @@
 package aws_test
 
 import (
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -18,7 +19,7 @@ import (
 func TestTemplate_PassesCFNLint(t *testing.T) {
 	t.Parallel()
 	lint := tool(t, "cfn-lint", filepath.Join("aws", "bin", "cfn-lint"))
-	out, err := exec.CommandContext(t.Context(), lint, templateFile).CombinedOutput() //nolint:gosec // a tool of ours
+	out, err := exec.CommandContext(t.Context(), lint, templateFile).CombinedOutput()
 	if err != nil || len(out) > 0 {
 		t.Errorf("%v\n%s", err, out)
 	}
@@ -199,9 +200,7 @@ func TestTemplate_FunctionsAreThoseOfTheBinary(t *testing.T) {
 			t.Errorf("CodeUri of %s = %v; want %s", id, f["CodeUri"], want)
 		}
 	}
-	for name, value := range map[string]string{"Stage": "qa", "PartRows": "1000", "PartConcurrency": "7", "ArtifactDays": "9"} {
-		template.values[name] = value
-	}
+	maps.Copy(template.values, map[string]string{"Stage": "qa", "PartRows": "1000", "PartConcurrency": "7", "ArtifactDays": "9"})
 	defaults := loadConfig(t)
 	variables := object(object(object(template.globals["Function"])["Environment"])["Variables"])
 	var all []string

@@ -19,7 +19,7 @@ import (
 // embedded is a line in the embedded metric format.
 type embedded struct {
 	AWS struct {
-		Timestamp         int64 //nolint:tagliatelle // AWS names it
+		Timestamp         int64
 		CloudWatchMetrics []struct {
 			Namespace  string
 			Dimensions [][]string
