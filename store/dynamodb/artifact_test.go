@@ -10,7 +10,6 @@ import (
 	"net/http"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"testing"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -245,22 +244,32 @@ func (s *stage) wantNoUploads(t *testing.T) {
 
 func TestArtifacts_WriteFails(t *testing.T) {
 	t.Parallel()
-	for _, operation := range []string{"s3.CreateMultipartUpload", "s3.UploadPart", "s3.CompleteMultipartUpload", "s3.PutObject"} {
-		t.Run(operation, func(t *testing.T) {
+	for _, c := range []struct {
+		name, method, query string
+		size                int
+	}{
+		{"starting an upload", http.MethodPost, "uploads", 20 * mib},
+		{"a part", http.MethodPut, "partNumber", 20 * mib},
+		{"ending an upload", http.MethodPost, "uploadId", 20 * mib},
+		{"a small file", http.MethodPut, "x-id", 100},
+	} {
+		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			s := newStage(t)
+			client := s.intercept()
 			roles := s.open(t)
-			size := 20 * mib
-			if operation == "s3.PutObject" {
-				size = 100
-			}
 			write(t, roles, "f", []byte("earlier"))
-			s.cloud.Inject(awstest.Fault{On: operation, Do: awstest.Answer(403, "AccessDenied")})
+			client.answer = func(r *http.Request) *http.Response {
+				if r.Method != c.method || !r.URL.Query().Has(c.query) {
+					return nil
+				}
+				return answer(r, http.StatusForbidden, "<Error><Code>AccessDenied</Code><Message>no</Message></Error>")
+			}
 			w, err := roles.Artifacts.Create(t.Context(), "f")
 			if err != nil {
 				t.Fatal(err)
 			}
-			_, _ = w.Write([]byte(noise(size))) // Close says it again
+			_, _ = w.Write([]byte(noise(c.size))) // Close says it again
 			wantCode(t, w.Close(), ceap.CodeForbidden, "writing s3://"+s.config.ArtifactsBucket+"/f", "s3:PutObject")
 			s.wantNoUploads(t)
 			if r := open(t, roles, "f"); r.Size() != 7 {
@@ -297,20 +306,35 @@ func TestArtifacts_LostAnswers(t *testing.T) {
 	write(t, roles, "small", []byte("x"))
 }
 
-// breaking breaks off the bodies of the first answers to GET requests.
-type breaking struct {
-	to   aws.HTTPClient
-	left atomic.Int64
+// client is an HTTP client whose answers a test may replace.
+type client struct {
+	to     aws.HTTPClient
+	answer func(*http.Request) *http.Response // nil for an answer of the account's own
 }
 
-func (b *breaking) Do(r *http.Request) (*http.Response, error) {
-	answer, err := b.to.Do(r)
-	if err == nil && r.Method == http.MethodGet && b.left.Add(-1) >= 0 {
-		answer.Body = &broken{answer.Body, 1000}
+func (c *client) Do(r *http.Request) (*http.Response, error) {
+	if c.answer != nil {
+		if answer := c.answer(r); answer != nil {
+			return answer, nil
+		}
 	}
-	return answer, err
+	return c.to.Do(r)
 }
 
+// intercept lets the stage's stores talk to AWS by way of a client.
+func (s *stage) intercept() *client {
+	c := &client{to: s.cloud.Config.HTTPClient}
+	config := s.cloud.Config.Copy()
+	config.HTTPClient = c
+	s.load = func(context.Context) (aws.Config, error) { return config, nil }
+	return c
+}
+
+func answer(r *http.Request, status int, body string) *http.Response {
+	return &http.Response{StatusCode: status, Header: http.Header{}, Request: r, Body: io.NopCloser(strings.NewReader(body))}
+}
+
+// broken breaks off after some bytes.
 type broken struct {
 	io.ReadCloser
 	left int
@@ -328,20 +352,30 @@ func (b *broken) Read(p []byte) (int, error) {
 func TestArtifacts_BrokenBodies(t *testing.T) {
 	t.Parallel()
 	s := newStage(t)
-	client := &breaking{to: s.cloud.Config.HTTPClient}
-	config := s.cloud.Config.Copy()
-	config.HTTPClient = client
-	s.load = func(context.Context) (aws.Config, error) { return config, nil }
+	client := s.intercept()
 	roles := s.open(t)
 	content := noise(mib)
 	write(t, roles, "f", []byte(content))
-	client.left.Store(2)
+	breaks := 0
+	client.answer = func(r *http.Request) *http.Response {
+		if breaks--; breaks < 0 {
+			return nil
+		}
+		answer, err := client.to.Do(r)
+		if err != nil {
+			t.Error(err)
+			return nil
+		}
+		answer.Body = &broken{answer.Body, 1000}
+		return answer
+	}
+	breaks = 2
 	r := open(t, roles, "f")
-	client.left.Store(3)
+	breaks = 3
 	if got, err := io.ReadAll(io.NewSectionReader(r, 0, r.Size())); err != nil || string(got) != content {
 		t.Errorf("%d bytes, %v", len(got), err)
 	}
-	client.left.Store(1000)
+	breaks = 1000
 	_, err := roles.Artifacts.Open(t.Context(), "f")
 	wantCode(t, err, ceap.CodeUnavailable, "unexpected EOF")
 }
@@ -349,31 +383,20 @@ func TestArtifacts_BrokenBodies(t *testing.T) {
 func TestArtifacts_RemovalRefused(t *testing.T) {
 	t.Parallel()
 	s := newStage(t)
-	client := &refusing{to: s.cloud.Config.HTTPClient}
-	config := s.cloud.Config.Copy()
-	config.HTTPClient = client
-	s.load = func(context.Context) (aws.Config, error) { return config, nil }
+	client := s.intercept()
 	roles := s.open(t)
 	write(t, roles, "runs/r/f", nil)
 	for code, want := range map[string]ceap.Code{"AccessDenied": ceap.CodeForbidden, "InternalError": ceap.CodeUnavailable} {
-		client.code = code
+		// Two files were not deleted, and the answer is a success.
+		client.answer = func(r *http.Request) *http.Response {
+			if r.Method != http.MethodPost || !r.URL.Query().Has("delete") {
+				return nil
+			}
+			const refusal = "<Error><Key>runs/r/%s</Key><Code>%s</Code><Message>no</Message></Error>"
+			return answer(r, http.StatusOK, "<DeleteResult>"+fmt.Sprintf(refusal, "f", code)+fmt.Sprintf(refusal, "g", code)+"</DeleteResult>")
+		}
 		wantCode(t, roles.Artifacts.Remove(t.Context(), "runs/r/"), want, "2 files stand", "runs/r/f", code)
 	}
-}
-
-// refusing answers DeleteObjects, with success, that two files were not deleted.
-type refusing struct {
-	to   aws.HTTPClient
-	code string
-}
-
-func (f *refusing) Do(r *http.Request) (*http.Response, error) {
-	if r.Method != http.MethodPost || !r.URL.Query().Has("delete") {
-		return f.to.Do(r)
-	}
-	const refusal = "<Error><Key>runs/r/%s</Key><Code>%s</Code><Message>no</Message></Error>"
-	body := "<DeleteResult>" + fmt.Sprintf(refusal, "f", f.code) + fmt.Sprintf(refusal, "g", f.code) + "</DeleteResult>"
-	return &http.Response{StatusCode: http.StatusOK, Header: http.Header{}, Request: r, Body: io.NopCloser(strings.NewReader(body))}, nil
 }
 
 func TestArtifacts_ListAndRemoveMany(t *testing.T) {
