@@ -4,6 +4,7 @@ package athena_test
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 	"io"
 	"log/slog"
@@ -66,7 +67,7 @@ func newCloud(t testing.TB, o fakeathena.Options) *cloud {
 	t.Cleanup(server.Close)
 	c.config = aws.Config{
 		Region: "us-east-1", BaseEndpoint: &server.URL, Credentials: credentials.NewStaticCredentialsProvider("id", "secret", ""),
-		HTTPClient: server.Client(), RetryMaxAttempts: 1,
+		HTTPClient: server.Client(), RetryMaxAttempts: 3,
 	}
 	c.s3 = awsapi.S3(c.config)
 	if _, err := c.s3.CreateBucket(t.Context(), &s3.CreateBucketInput{Bucket: aws.String(bucket)}); err != nil {
@@ -212,4 +213,17 @@ func shown(rows [][]ceap.Value) string {
 		lines = append(lines, strings.Join(parts, "|"))
 	}
 	return strings.Join(lines, " ")
+}
+
+// runDuck runs a statement with DuckDB, to make files.
+func runDuck(t testing.TB, query string) {
+	t.Helper()
+	db, err := sql.Open("duckdb", "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close() //nolint:errcheck // in memory
+	if _, err := db.ExecContext(t.Context(), query); err != nil {
+		t.Fatalf("%s: %v", query, err)
+	}
 }
