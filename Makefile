@@ -39,8 +39,10 @@ AWS := internal/awstest store/dynamodb connector/warehouse/athena connector/s3 c
 test-aws: setup-aws ## run the tests of the AWS path against emulators, none skipped
 	CEAP_REQUIRE_TOOLS=1 $(GO) test -count=1 $(foreach folder,$(AWS),$(if $(wildcard $(folder)),./$(folder)/...))
 
-guide-aws: setup-aws ## run every command of the data source guide with the AWS CLI, and print what it prints
-	CEAP_REQUIRE_TOOLS=1 CEAP_PRINT_TRANSCRIPT=1 $(GO) test -count=1 -v -run TestGuide ./internal/awstest/...
+guide-aws: setup-aws ## run every command of the data source guide with the AWS CLI, and print what they print
+	@mkdir -p dist
+	CEAP_REQUIRE_TOOLS=1 CEAP_TRANSCRIPT=$(CURDIR)/dist/guide.txt $(GO) test -count=1 ./internal/awstest/guide
+	@cat dist/guide.txt
 
 race: ## run the tests with the race detector
 	$(GO) test -race -shuffle=on ./...

@@ -14,8 +14,11 @@ func (c *Cloud) BehindProxy(t *testing.T) aws.Config {
 	transport := &http.Transport{}
 	t.Cleanup(transport.CloseIdleConnections)
 	config := c.Config.Copy()
-	config.BaseEndpoint = aws.String("http://" + c.server.moto.address)
+	config.BaseEndpoint = aws.String("http://" + c.Process())
 	config.RetryMaxAttempts = 1
 	config.HTTPClient = &http.Client{Transport: transport}
 	return config
 }
+
+// Process returns host and port of moto itself.
+func (c *Cloud) Process() string { return c.server.moto.address }

@@ -32,6 +32,9 @@ func TestMain(m *testing.M) {
 	if os.Getenv("AWS_LAMBDA_RUNTIME_API") != "" {
 		lambda.Start(process)
 	}
+	if os.Getenv("CEAP_TEST_ORPHAN") != "" {
+		waitToBeKilled()
+	}
 	goleak.VerifyTestMain(m, awstest.Leaks()...)
 }
 

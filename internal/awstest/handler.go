@@ -22,8 +22,8 @@ func (c *Cloud) Events() []Event {
 	return slices.Clone(c.events)
 }
 
-// HandleAthena makes h answer every request to Athena with this Cloud's credentials.
-// Without it moto answers, which runs no SQL.
+// HandleAthena makes h answer every request to Athena, and to the catalogue of Glue,
+// with this Cloud's credentials. Without it moto answers, which runs no SQL.
 func (c *Cloud) HandleAthena(h http.Handler) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -55,10 +55,10 @@ func (s *server) handler(c *Call, from *Cloud) http.HandlerFunc {
 	}
 	from.mu.Lock()
 	defer from.mu.Unlock()
+	if from.athena != nil && (c.service == "athena" || c.service == "glue") {
+		return from.athena.ServeHTTP
+	}
 	if c.service == "athena" {
-		if from.athena != nil {
-			return from.athena.ServeHTTP
-		}
 		return func(w http.ResponseWriter, r *http.Request) { s.tokens.once(c, s.forward.ServeHTTP, w, r) }
 	}
 	if c.Operation == "sagemaker.InvokeEndpoint" {
