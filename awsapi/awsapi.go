@@ -65,6 +65,7 @@ func Lazy(region string) func(context.Context) (aws.Config, error) {
 func S3(c aws.Config) *s3.Client {
 	return s3.NewFromConfig(c, func(o *s3.Options) {
 		o.UsePathStyle = o.BaseEndpoint != nil || c.BaseEndpoint != nil
+		o.DisableLogOutputChecksumValidationSkipped = true // most stores of its kind have none for a part of an object
 	})
 }
 

@@ -143,7 +143,9 @@ func onAWS(t *testing.T, project string, environ ...string) *world {
 	environ = append(environ, "CEAP_STAGE="+w.stage)
 	c := load(t, w.dir, environ...).OnAWS()
 	w.app = newApp(t, c, w.clock)
-	w.roles = dynamo.New(plugin.Env{Logger: slog.New(slog.DiscardHandler), Now: w.clock.now}, dynamo.Config{Stage: w.stage}, cloud.Load)
+	tableConfig := dynamo.DefaultConfig()
+	tableConfig.Stage = w.stage
+	w.roles = dynamo.New(plugin.Env{Logger: slog.New(slog.DiscardHandler), Now: w.clock.now}, tableConfig, cloud.Load)
 	s := stage.New(w.stage, cloud.Load)
 	w.functions(t, c, s)
 	w.machine(t)
