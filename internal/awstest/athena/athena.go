@@ -19,11 +19,14 @@
 //
 // # What differs
 //
-// DuckDB's functions that Trino lacks work here; division by zero is NULL; a
-// DECIMAL divided becomes a DOUBLE; times of Trino's with a precision other than
-// milliseconds do not exist. An UNLOAD keeps the order of its rows over its files,
-// which Athena does not promise. Bytes scanned are the sizes of the files that are
-// read, whole. There are no permissions, no federation, no INSERT and no CTAS.
+// Functions that DuckDB has and Trino has not are refused only where people are
+// likely to use them. Division by zero is NULL; a DECIMAL divided becomes a DOUBLE;
+// a text in IN may stand for a date or number; date_add makes a TIMESTAMP of a DATE;
+// VALUES needs parentheses; sequence has no limit; timestamps have milliseconds
+// only when they are shown. An UNLOAD writes Parquet only, and keeps the order of its
+// rows over its files, which Athena does not promise. Bytes scanned are the whole
+// sizes of the files of the partitions that a query reads. There are no
+// permissions, no federation, no INSERT and no CTAS.
 //
 // A [Fake] is safe for concurrent use.
 package athena

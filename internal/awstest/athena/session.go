@@ -22,7 +22,7 @@ type engine struct {
 func openEngine(ctx context.Context, dir string) (*engine, error) {
 	db, err := sql.Open("duckdb", "")
 	if err != nil {
-		return nil, fmt.Errorf("opening DuckDB: %w", err)
+		return nil, fmt.Errorf("opening DuckDB, which needs a build with cgo: %w", err)
 	}
 	e := &engine{db: db}
 	_, err = db.ExecContext(ctx, fmt.Sprintf(`
