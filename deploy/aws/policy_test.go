@@ -169,3 +169,31 @@ func TestPolicies_CanInvokeWhatTheyTarget(t *testing.T) {
 		t.Errorf("schedules are told to invoke %s, and may invoke %v", target, invokes["SchedulerRole"])
 	}
 }
+
+// TestPolicies_LetNothingGetLost asserts that what nobody waits for, a scheduled
+// run that cannot begin, ends in the queue, which the function and the scheduler
+// may write to.
+func TestPolicies_LetNothingGetLost(t *testing.T) {
+	t.Parallel()
+	template := readTemplate(t)
+	const queue = "${DeadLetters.Arn}"
+	failed := object(object(object(template.resource(t, "ControlFunction")["EventInvokeConfig"])["DestinationConfig"])["OnFailure"])
+	if got := template.text(failed["Destination"]); got != queue {
+		t.Errorf("invocations that fail go to %s", got)
+	}
+	if got := template.text(object(template.outputs["DeadLettersArn"])["Value"]); got != queue {
+		t.Errorf("schedules are told to use %s", got)
+	}
+	if template.resource(t, "DeadLetters")["SqsManagedSseEnabled"] != true {
+		t.Error("the queue is not encrypted")
+	}
+	var senders []string
+	for _, s := range statements(template) {
+		if slices.Contains(s.actions, "sqs:SendMessage") && slices.Equal(s.resources, []string{queue}) {
+			senders = append(senders, s.owner)
+		}
+	}
+	if want := []string{"ControlRole", "SchedulerRole"}; !slices.Equal(senders, want) {
+		t.Errorf("%v may send; want %v", senders, want)
+	}
+}
