@@ -59,6 +59,7 @@ type job struct {
 	s     warehouse.Statement
 	place place
 	query string // the id of the attempt's query, once it is known
+	asked bool   // Athena was asked to start it, whatever became of that
 	attempt
 	waited   bool     // for the next attempt, long enough
 	scanned  int64    // by the attempts before
@@ -164,6 +165,7 @@ func (j *job) start(ctx context.Context) (string, error) {
 	if !j.place.managed() {
 		in.ResultConfiguration = &types.ResultConfiguration{OutputLocation: aws.String(strings.Replace(j.target(), j.place.Root, j.place.Root+"query-", 1))}
 	}
+	j.asked = true
 	out, err := j.athena.StartQueryExecution(ctx, in)
 	if err != nil {
 		return "", j.startFailed(ctx, j.s, j.place, j.Mode, err)
@@ -196,9 +198,8 @@ func (j *job) get(ctx context.Context, id string) (*execution, error) {
 // it.
 func (j *job) step(ctx context.Context) (x *execution, wait time.Duration, err error) {
 	for {
-		id := j.query
-		if j.query = ""; id == "" {
-			if id, err = j.start(ctx); err != nil {
+		if j.query == "" {
+			if j.query, err = j.start(ctx); err != nil {
 				if next, ok := j.refusedUnload(err); ok {
 					j.move(next)
 					continue
@@ -206,25 +207,21 @@ func (j *job) step(ctx context.Context) (x *execution, wait time.Duration, err e
 				return nil, 0, err
 			}
 		}
-		if x, err = j.get(ctx, id); err != nil {
+		if x, err = j.get(ctx, j.query); err != nil {
 			return nil, 0, err
 		}
 		if !x.ended() || x.status.State == types.QueryExecutionStateSucceeded {
-			j.query = id
 			return x, 0, nil
 		}
 		next, pause, err := j.judge(ctx, x)
 		if err != nil {
-			j.query = id
 			return x, 0, err
 		}
 		if j.over() {
-			j.query = id
 			return nil, 0, nil
 		}
 		if x.status.CompletionDateTime != nil {
 			if wait = x.status.CompletionDateTime.Add(pause).Sub(j.now()); wait > 0 && !j.waited {
-				j.query = id
 				return nil, min(wait, pause), nil
 			}
 		}
@@ -238,7 +235,7 @@ func (j *job) move(next attempt) {
 	if next.reason != "" {
 		j.warnings = append(j.warnings, next.reason)
 	}
-	j.attempt, j.waited = next, false
+	j.attempt, j.query, j.asked, j.waited = next, "", false, false
 }
 
 // over reports whether the job's time is over.

@@ -68,11 +68,17 @@ func (j *job) fraction(n int) float64 {
 
 // abandon stops the job's query after ctx has ended.
 func (j *job) abandon(ctx context.Context, started time.Time) error {
-	if j.query == "" {
+	if j.query == "" && !j.asked {
 		return context.Cause(ctx)
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), patience)
 	defer cancel()
+	if j.query == "" { // it may run, and only its id has not come back: the same token gives it
+		var err error
+		if j.query, err = j.start(ctx); err != nil {
+			return err
+		}
+	}
 	x, err := j.stop(ctx, j.query)
 	if err != nil {
 		return err
