@@ -158,6 +158,7 @@ func TestI30_ItemsGiveBackEqualCandidates(t *testing.T) {
 func TestI30_Numbers(t *testing.T) {
 	t.Parallel()
 	everywhere(t, func(t *testing.T, s *stage) {
+		t.Helper()
 		roles := s.open(t)
 		var batch []*ceap.Candidate
 		for i, v := range []ceap.Value{
@@ -224,6 +225,7 @@ func TestCandidates_Item(t *testing.T) {
 func TestI34_TooLarge(t *testing.T) {
 	t.Parallel()
 	everywhere(t, func(t *testing.T, s *stage) {
+		t.Helper()
 		large, just, long := candidate("a", "1"), candidate("b", "1"), candidate("c", strings.Repeat("x", 1025))
 		large.Extra = []ceap.Attribute{{Name: "text", Value: ceap.String(strings.Repeat("x", 400<<10))}}
 		just.Extra = []ceap.Attribute{{Name: "text", Value: ceap.String("")}}

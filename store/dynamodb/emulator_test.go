@@ -171,9 +171,11 @@ func emulators() []emulator {
 		{"DynamoDB Local", "dynamodb/lib", func(t *testing.T, tool string) ([]string, func(*bufio.Reader) (string, error)) {
 			t.Helper()
 			port := freePort(t)
-			return []string{"java", "-Djava.library.path=" + tool, "-cp", filepath.Join(tool, "*"),
-					"software.amazon.dynamodb.services.local.main.ServerRunner", "-inMemory", "-sharedDb", "-disableTelemetry", "-port", port},
-				func(r *bufio.Reader) (string, error) { return port, waitFor(r, "CorsParams") }
+			args := []string{
+				"java", "-Djava.library.path=" + tool, "-cp", filepath.Join(tool, "*"),
+				"software.amazon.dynamodb.services.local.main.ServerRunner", "-inMemory", "-sharedDb", "-disableTelemetry", "-port", port,
+			}
+			return args, func(r *bufio.Reader) (string, error) { return port, waitFor(r, "CorsParams") }
 		}},
 	}
 }
@@ -230,7 +232,7 @@ func listens(t *testing.T, address string) {
 	tick := time.NewTicker(50 * time.Millisecond)
 	defer tick.Stop()
 	for range 600 {
-		conn, err := net.Dial("tcp", address)
+		conn, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", address)
 		if err == nil {
 			_ = conn.Close()
 			return
@@ -243,7 +245,7 @@ func listens(t *testing.T, address string) {
 // freePort returns a port that nobody uses at the moment.
 func freePort(t *testing.T) string {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	l, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -20,7 +20,7 @@ func integer(n int64) types.AttributeValue {
 	return &types.AttributeValueMemberN{Value: strconv.FormatInt(n, 10)}
 }
 
-func boolean(b bool) types.AttributeValue { //nolint:revive // the value itself, not a switch
+func boolean(b bool) types.AttributeValue {
 	return &types.AttributeValueMemberBOOL{Value: b}
 }
 

@@ -12,7 +12,7 @@ func TestI4_I6_I31_I32_I36_StoreAgreesWithModel(t *testing.T) {
 	t.Parallel()
 	t.Run("moto", func(t *testing.T) {
 		t.Parallel()
-		modelRounds(t, 3, bareStage)
+		modelRounds(t, 3, func(t *testing.T) *stage { t.Helper(); return bareStage(t) })
 	})
 	for _, e := range emulators() {
 		t.Run(e.name, func(t *testing.T) {

@@ -39,7 +39,7 @@ type stage struct {
 }
 
 // newStage returns an empty stage with tables and bucket.
-func newStage(t *testing.T) *stage {
+func newStage(t testing.TB) *stage {
 	t.Helper()
 	s := bareStage(t)
 	s.deploy(t)
@@ -47,7 +47,7 @@ func newStage(t *testing.T) *stage {
 }
 
 // deploy makes tables and bucket.
-func (s *stage) deploy(t *testing.T) {
+func (s *stage) deploy(t testing.TB) {
 	t.Helper()
 	for _, table := range dynamodb.Tables(s.config.Stage) {
 		if _, err := s.db.CreateTable(t.Context(), table); err != nil {
@@ -60,7 +60,7 @@ func (s *stage) deploy(t *testing.T) {
 }
 
 // bareStage returns a stage that nothing was deployed to.
-func bareStage(t *testing.T) *stage {
+func bareStage(t testing.TB) *stage {
 	t.Helper()
 	cloud := awstest.Start(t)
 	config := dynamodb.DefaultConfig()
@@ -74,7 +74,7 @@ func bareStage(t *testing.T) *stage {
 }
 
 // open opens the stage's store, as one process of several would.
-func (s *stage) open(t *testing.T) store.Roles {
+func (s *stage) open(t testing.TB) store.Roles {
 	t.Helper()
 	var ids atomic.Int64
 	env := plugin.Env{

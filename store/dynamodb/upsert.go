@@ -213,7 +213,7 @@ func (u *upsert) writeAll(ctx context.Context, rows []*row) (beaten []*row, err 
 	group.SetLimit(min(groupWriters, u.s.config.Writers))
 	for _, r := range rows {
 		step := u.decide(r)
-		if u.opts.DryRun || step == store.Leave && !(r.out && r.stored != nil) {
+		if remains := r.out && r.stored != nil; u.opts.DryRun || step == store.Leave && !remains {
 			continue
 		}
 		group.Go(func() error {

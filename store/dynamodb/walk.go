@@ -2,6 +2,7 @@ package dynamodb
 
 import (
 	"context"
+	"maps"
 	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -111,7 +112,7 @@ func (w *walk) fill(ctx context.Context) error {
 		}
 		group.Go(func() error {
 			for len(s.buffer) == 0 && !s.ended {
-				if err := w.read1(ctx, s); err != nil {
+				if err := w.refill(ctx, s); err != nil {
 					return err
 				}
 			}
@@ -124,9 +125,9 @@ func (w *walk) fill(ctx context.Context) error {
 	return group.Wait()
 }
 
-// read1 reads one answer of DynamoDB into the buffer of a stream. The filter comes
+// refill reads one answer of DynamoDB into the buffer of a stream. The filter comes
 // after the limit, so that it may be empty although more follows.
-func (w *walk) read1(ctx context.Context, s *stream) error {
+func (w *walk) refill(ctx context.Context, s *stream) error {
 	sortKey := w.index + "SK"
 	in := &dynamodb.QueryInput{
 		TableName: aws.String(w.s.table(candidateTable)), IndexName: aws.String(w.index), Limit: aws.Int32(s.page), ExclusiveStartKey: s.next,
@@ -134,9 +135,7 @@ func (w *walk) read1(ctx context.Context, s *stream) error {
 		ExpressionAttributeValues: item{":partition": text(s.partition)},
 		ExpressionAttributeNames:  w.names,
 	}
-	for name, value := range w.values {
-		in.ExpressionAttributeValues[name] = value
-	}
+	maps.Copy(in.ExpressionAttributeValues, w.values)
 	switch {
 	case w.upTo != "":
 		in.KeyConditionExpression = aws.String(*in.KeyConditionExpression + " AND " + sortKey + " BETWEEN :after AND :upTo")

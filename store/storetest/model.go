@@ -74,7 +74,7 @@ type modelTest struct {
 	roles store.Roles
 }
 
-func (m *modelTest) check(rt *rapid.T, swept bool) { //nolint:revive // two moments, one check
+func (m *modelTest) check(rt *rapid.T, swept bool) {
 	if m.store.Check == nil {
 		return
 	}
