@@ -80,6 +80,55 @@ func TestQuery_Compile(t *testing.T) {
 	}
 }
 
+func TestQuery_PositionalParametersStandInWhereOnly(t *testing.T) {
+	t.Parallel()
+	for query, want := range map[string]string{
+		"SELECT '{date}' AS d FROM t WHERE d = '{date}'":                                                   "SELECT '2026-01-27' AS d FROM t WHERE d = ?",
+		"SELECT a FROM t WHERE (d = '{date}' OR (e IN ('{date}'))) GROUP BY a HAVING max(d) = '{date}'":    "SELECT a FROM t WHERE (d = ? OR (e IN (?))) GROUP BY a HAVING max(d) = '2026-01-27'",
+		"SELECT a FROM (SELECT a FROM t WHERE d = '{date}') u JOIN v ON v.d = '{date}'":                    "SELECT a FROM (SELECT a FROM t WHERE d = ?) u JOIN v ON v.d = '2026-01-27'",
+		"SELECT a FROM t WHERE EXISTS (SELECT '{date}' FROM u WHERE u.d = '{date}' AND u.a = t.a) LIMIT 5": "SELECT a FROM t WHERE EXISTS (SELECT '2026-01-27' FROM u WHERE u.d = ? AND u.a = t.a) LIMIT 5",
+		"SELECT count(*) FILTER (WHERE d = '{date}') AS n FROM t":                                          "SELECT count(*) FILTER (WHERE d = '2026-01-27') AS n FROM t",
+		"SELECT a FROM t WHERE d = '{date}' UNION ALL SELECT '{date}' FROM t":                              "SELECT a FROM t WHERE d = ? UNION ALL SELECT '2026-01-27' FROM t",
+		"WITH c AS (SELECT a FROM t WHERE d = '{date}') SELECT a FROM c ORDER BY a = '{date}'":             "WITH c AS (SELECT a FROM t WHERE d = ?) SELECT a FROM c ORDER BY a = '2026-01-27'",
+	} {
+		if got := compile(t, warehouse.Positional, query); got.SQL != want || len(got.Params) != strings.Count(want, "?") {
+			t.Errorf("%s\ngot  %s %s\nwant %s", query, got.SQL, params(got), want)
+		}
+	}
+}
+
+func TestStatement_Tables(t *testing.T) {
+	t.Parallel()
+	for query, want := range map[string]string{
+		"SELECT 1": "",
+		"SELECT extract(day FROM d), trim(x FROM y) FROM a.t AS q, \"u v\" w, LATERAL (SELECT 1) JOIN c.b.x ON true": "a.t u v b.x",
+		"WITH c AS (SELECT * FROM t), d AS (SELECT 1) SELECT * FROM c JOIN d ON true JOIN t ON true":                 "t",
+		"SELECT * FROM (SELECT a, b FROM t) x WHERE a IN (SELECT a FROM u) AND 'FROM z' = b -- FROM y":               "t u",
+		"SELECT * FROM UNNEST(sequence(1, 2)) AS t(n) CROSS JOIN f(1), g":                                            "g",
+		"SELECT * FROM t ORDER BY a, b": "t",
+	} {
+		var got []string
+		for _, table := range compile(t, warehouse.Positional, query).Tables {
+			got = append(got, strings.TrimPrefix(table.Database+"."+table.Name, "."))
+		}
+		if strings.Join(got, " ") != want {
+			t.Errorf("%s: %q", query, got)
+		}
+	}
+}
+
+func TestCheckSelect(t *testing.T) {
+	t.Parallel()
+	for sql, ok := range map[string]bool{
+		"SELECT a FROM t WHERE d = ?": true, "WITH c AS (SELECT 1) SELECT * FROM c;": true,
+		"": false, "DROP TABLE t": false, "SELECT 1; DROP TABLE t": false, "/* x */ UNLOAD (SELECT 1)": false, "WITH c AS (SELECT 1) INSERT INTO t SELECT 1": false,
+	} {
+		if err := warehouse.CheckSelect(sql); (err == nil) != ok {
+			t.Errorf("%q: %v", sql, err)
+		}
+	}
+}
+
 func params(s warehouse.Statement) string {
 	var out []string
 	for _, p := range s.Params {

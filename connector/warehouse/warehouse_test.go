@@ -214,6 +214,35 @@ func TestConnector_Advise(t *testing.T) {
 	}
 }
 
+func TestConnector_AdvisesNames(t *testing.T) {
+	t.Parallel()
+	for query, want := range map[string]string{
+		"SELECT a, b.c, t.*, *, x AS y, count(*) n, (1 + 2) AS z, 'x' AS q, \"A b\", CASE WHEN a THEN b END AS e FROM t WHERE d = '{date}'": "",
+		"SELECT a, count(*) FROM t WHERE d = '{date}'":                                   "the column at 1:11 has no name",
+		"SELECT DISTINCT upper(a), b FROM t WHERE d = '{date}'":                          "the column at 1:17 has no name",
+		"SELECT a, CASE WHEN a THEN b END FROM t WHERE d = '{date}'":                     "the column at 1:11 has no name",
+		"SELECT 1, a FROM t WHERE d = '{date}'":                                          "the column at 1:8 has no name",
+		"SELECT a, b + c FROM t WHERE d = '{date}'":                                      "the column at 1:11 has no name",
+		"WITH c AS (SELECT 1 FROM t WHERE d = '{date}') SELECT n FROM c":                 "",
+		"SELECT a FROM t WHERE d = '{date}' ORDER BY a":                                  "ORDER BY takes time and has no effect",
+		"SELECT a FROM t WHERE d = '{date}' ORDER BY a LIMIT 5":                          "",
+		"SELECT EXTRACT(day FROM d) AS d, a FROM t WHERE d = '{date}'":                   "",
+		"SELECT a, (SELECT max(x) FROM u) FROM t WHERE d = '{date}' AND a IN (SELECT 1)": "the column at 1:11 has no name",
+	} {
+		d := (&fake{}).description()
+		d.Named = true
+		c, err := warehouse.New(plugin.Env{Now: time.Now, Settings: warehouse.Settings{Engine: "fake"}},
+			warehouse.Config{Database: "db", Query: query, MaxWaitSeconds: 1}, []warehouse.Description{d})
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := strings.Join(c.Advise(request()), "; ")
+		if !strings.Contains(got, want) || want == "" && got != "" {
+			t.Errorf("%s: %q", query, got)
+		}
+	}
+}
+
 func TestPlugin_RefusesAtOpen(t *testing.T) {
 	t.Parallel()
 	missing := warehouse.Description{Name: "missing", Missing: "it was built without cgo"}
