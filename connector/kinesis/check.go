@@ -57,12 +57,16 @@ func (r *reader) retention(ctx context.Context) (string, error) {
 	}
 	hours := aws.ToInt32(out.StreamDescriptionSummary.RetentionPeriodHours)
 	oldest := r.c.now().Add(-time.Duration(hours) * time.Hour)
+	gone := oldest
+	if r.window.end.Before(oldest) {
+		gone = r.window.end
+	}
 	created := aws.ToTime(out.StreamDescriptionSummary.StreamCreationTimestamp)
 	if r.window.start.IsZero() || !r.window.start.Before(oldest) || created.After(oldest) {
 		return "", nil
 	}
 	return fmt.Sprintf("the stream %s retains records for %d hours: those that arrived from %s to %s are gone; raise its retention period, or read it more often",
-		r.c.config.StreamName, hours, r.window.start.Format(time.RFC3339), oldest.UTC().Format(time.RFC3339)), nil
+		r.c.config.StreamName, hours, r.window.start.Format(time.RFC3339), gone.UTC().Format(time.RFC3339)), nil
 }
 
 // Check says which time is read, what the stream retains, and whether there is a
@@ -89,10 +93,7 @@ func (c *Connector) Check(ctx context.Context, req connector.Request) []connecto
 	_, err = s.Next()
 	switch {
 	case errors.Is(err, io.EOF):
-		return append(checks, connector.Check{
-			Name: "records", Status: connector.CheckFailed, Detail: "no record arrived from " + w.String() + c.since(),
-			Remedy: "run a range in which records arrived, and look at what writes to the stream",
-		})
+		return append(checks, c.noRecords(w))
 	case err != nil:
 		return append(checks, checkOf("records", err))
 	}
@@ -101,12 +102,18 @@ func (c *Connector) Check(ctx context.Context, req connector.Request) []connecto
 	})
 }
 
-// since says what else may be why there is no record.
-func (c *Connector) since() string {
-	if c.checkpoints == nil {
-		return ""
+// noRecords says that there is nothing to read. Behind checkpoints that is as it
+// should be.
+func (c *Connector) noRecords(w window) connector.Check {
+	check := connector.Check{
+		Name: "records", Status: connector.CheckFailed, Detail: "no record arrived from " + w.String(),
+		Remedy: "run a range in which records arrived, and look at what writes to the stream",
 	}
-	return " after the checkpoints of the last run"
+	if c.checkpoints != nil {
+		check.Status, check.Detail = connector.CheckWarning, "no record has arrived before "+w.end.Format(time.RFC3339)+" and behind the checkpoints of the last run"
+		check.Remedy = "wait for records; to read old ones again, give the connector another connectorId"
+	}
+	return check
 }
 
 // checkOf returns the failed check of an error; its hint is the remedy.

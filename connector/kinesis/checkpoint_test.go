@@ -177,6 +177,7 @@ func TestCheck(t *testing.T) {
 		"no records":    {days(27, 28), nil, []string{"ok window", "ok stream", "failed records: no record arrived from 2026-01-27T00:00:00Z to 2026-01-29T00:00:00Z"}},
 		"the future":    {days(31, 31), nil, []string{"failed window: no record can have arrived", "ok stream", "failed records"}},
 		"the past":      {days(20, 26), nil, []string{"ok window", "ok stream", "warning stream: the stream orders retains records for 168 hours: those that arrived from 2026-01-20T00:00:00Z to 2026-01-23T12:00:00Z are gone", "ok records"}},
+		"long past":     {days(10, 11), nil, []string{"ok window", "ok stream", "warning stream: the stream orders retains records for 168 hours: those that arrived from 2026-01-10T00:00:00Z to 2026-01-12T00:00:00Z are gone", "failed records"}},
 		"no stream":     {days(26, 26), func(c *kinesis.Config) { c.StreamName = "payments" }, []string{"ok window", `failed stream: Query execution failed: the stream "payments" does not exist`}},
 		"no checkpoint": {days(26, 26), withCheckpoint, []string{"ok window", "ok stream", "warning stream: sourceConfig.checkpoint is true", "ok records"}},
 	} {
@@ -193,6 +194,23 @@ func TestCheck(t *testing.T) {
 				t.Errorf("got %q, want %q", got, test.want)
 			}
 		})
+	}
+}
+
+func TestCheck_behindCheckpoints(t *testing.T) {
+	t.Parallel()
+	f, store := newFake(1), newMemory()
+	f.put(0, `{"n":1}`)
+	f.now = f.now.Add(time.Minute)
+	c := f.open(t, withCheckpoint, store)
+	for _, want := range []string{connector.CheckOK, connector.CheckWarning} {
+		checks := c.Check(t.Context(), days(26, 26))
+		if last := checks[len(checks)-1]; last.Name != "records" || last.Status != want {
+			t.Errorf("got %+v, want %s", last, want)
+		}
+		if _, err := readAnd(t, c, days(26, 26), commit(t)); err != nil {
+			t.Fatal(err)
+		}
 	}
 }
 
