@@ -30,7 +30,7 @@ func build(node *plugin.Node, marketplace string, o Options) *Program {
 		ProgramID: b.doc.ProgramID, Name: b.doc.ProgramName, Marketplace: marketplace, Source: node.Pos,
 		Enabled: b.doc.Enabled, CandidateTTLDays: b.doc.CandidateTTLDays, Timezone: time.UTC,
 		Currency: string(b.doc.Currency), DefaultEligibility: b.doc.DefaultEligibility, ExpectRows: b.doc.ExpectRows,
-		MaxErrorRate: b.doc.MaxErrorRate, DataQuality: DataQuality(b.doc.DataQuality),
+		MaxErrorRate: b.doc.MaxErrorRate, DataQuality: DataQuality(b.doc.DataQuality), Schedule: b.doc.BatchSchedule,
 	}
 	b.settings()
 	b.eligibility()

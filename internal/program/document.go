@@ -24,6 +24,7 @@ type document struct {
 	ExpectRows           bool                    `json:"expectRows" doc:"Whether a run without rows is an error."`
 	MaxErrorRate         float64                 `json:"maxErrorRate" ceap:"min=0,max=1" doc:"The share of failed rows above which a run fails; below it, failed rows make the run partial."`
 	ReopenAfterDays      *int                    `json:"reopenAfterDays" ceap:"min=1,max=3650" doc:"After how many days a sent or consumed candidate may come back for a later event. Without it, never."`
+	BatchSchedule        Schedule                `json:"batchSchedule" ceap:"nonempty" doc:"When the program runs by itself, in its time zone: a cron expression (crontab's five fields, or AWS's six), rate(1 day), or at(2026-01-27T06:00:00). Schedules fire on AWS only, for programs that were pushed to a stage."`
 	DataQuality          dataQuality             `json:"dataQuality" doc:"What values of rows are plausible."`
 	DataConnectors       []connectorEntry        `json:"dataConnectors" doc:"Where rows come from. When two rows are the same candidate, the connector listed first wins."`
 	FilterChain          filterChain             `json:"filterChain" doc:"Who is not contacted. Without it, every candidate passes."`
@@ -42,7 +43,7 @@ func newDocument() document {
 
 // LaterKeys returns keys that programs ask for and this version does not have.
 func (document) LaterKeys() []string {
-	return strings.Fields(`eventSources batchSchedule reactiveEnabled timingWindowDays experiments deduplication alerting
+	return strings.Fields(`eventSources reactiveEnabled timingWindowDays experiments deduplication alerting
 		segments steps channelSelection frequencyCapping computedFields enrichment normalization validation
 		requiredFields typeValidation businessRules duplicateDetection errorHandling retryPolicy throttling batchSize`)
 }

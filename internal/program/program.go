@@ -33,6 +33,7 @@ type Program struct {
 
 	CandidateTTLDays   int
 	Timezone           *time.Location
+	Schedule           Schedule        // "" if the program runs only when it is asked to
 	Currency           string          // ISO 4217
 	DefaultEligibility map[string]bool // by channel (D29)
 	ExpectRows         bool
