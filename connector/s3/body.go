@@ -105,7 +105,7 @@ func (r *body) open() error {
 	r.cancel, r.timer = cancel, time.AfterFunc(r.bucket.stall, func() { cancel(errStalled) })
 	out, err := r.bucket.client.GetObject(ctx, &s3.GetObjectInput{
 		Bucket: &r.bucket.name, Key: &r.object.key, Range: &span, IfMatch: &r.object.etag,
-	}, func(o *s3.Options) { o.DisableLogOutputChecksumValidationSkipped = true })
+	})
 	r.timer.Stop()
 	switch {
 	case errors.Is(context.Cause(ctx), errStalled):
