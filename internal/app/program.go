@@ -208,7 +208,7 @@ func switchedBy(items []ceap.ProgramItem, p *program.Program) *program.Program {
 	for _, it := range items {
 		if it.Marketplace == p.Marketplace && !it.Enabled && p.Enabled {
 			off := *p
-			off.Enabled, off.Disabled = false, fmt.Sprintf("it was switched off; `ceap program enable %s` switches it on", p.ProgramID)
+			off.Enabled, off.Disabled = false, program.SwitchedOff(p.ProgramID)
 			return &off
 		}
 	}

@@ -43,7 +43,7 @@ func (a *App) RunOnStage(ctx context.Context, s *stage.Stage, req RunRequest, me
 		}
 		f.look(ctx)
 	}
-	return f.result(ctx, e)
+	return resultOf(e)
 }
 
 // stageInput completes the input of a run on the stage.
@@ -120,24 +120,16 @@ func (f *follower) look(ctx context.Context) {
 	}
 }
 
-// result returns the result of an execution that has ended.
-func (f *follower) result(ctx context.Context, e stage.Execution) (ceap.RunResult, error) {
+// resultOf returns the result of an execution that has ended.
+func resultOf(e stage.Execution) (ceap.RunResult, error) {
 	if res, ok := e.Result(); ok {
 		return res, resultError(res)
 	}
-	run, err := f.record(ctx)
-	if err != nil {
-		return ceap.RunResult{}, err
+	code, message := stage.ErrorCode(e.Error), stage.CauseText(e.Cause)
+	if code == ceap.CodeInternal {
+		message = strings.TrimSpace("the execution " + e.ARN + " ended as " + e.Status + ": " + e.Error + " " + message)
 	}
-	code := ceap.CodeUnavailable
-	if e.Error == "CeapInvalid" {
-		code = ceap.CodeInvalid
-	}
-	failure := ceap.Errorf(code, "the execution ended as %s: %s", e.Status, strings.TrimSpace(e.Error+" "+stage.CauseText(e.Cause))).WithHint("look at %s", e.ARN)
-	if run == nil || run.Result.Status == ceap.RunRunning {
-		return ceap.RunResult{}, failure
-	}
-	return run.Result, failure
+	return ceap.RunResult{}, &ceap.Error{Code: code, Message: message}
 }
 
 // resultError is the error of a run that did not come to its end, as Run has it.

@@ -59,29 +59,9 @@ func (f *Function) Handle(ctx context.Context, handler string, payload []byte) (
 	return answer, nil
 }
 
-// The types of errors. A state machine retries CeapTransient; the others need
-// somebody to act.
-const (
-	ErrorTransient = "CeapTransient"
-	ErrorInvalid   = "CeapInvalid"
-	ErrorCancelled = "CeapCancelled"
-	ErrorFailed    = "CeapFailed"
-	ErrorPartial   = "CeapPartial"
-)
-
 // typed gives an error the type by which it is retried or not.
 func typed(err error) error {
-	kind := ErrorFailed
-	switch ceap.ErrorCode(err) {
-	case ceap.CodeInvalid, ceap.CodeNotFound, ceap.CodeConflict:
-		kind = ErrorInvalid
-	case ceap.CodeRateLimited, ceap.CodeUnavailable:
-		kind = ErrorTransient
-	case ceap.CodeCancelled:
-		kind = ErrorCancelled
-	default: // permissions, what this build lacks, and CEAP's own faults
-	}
-	return messages.InvokeResponse_Error{Type: kind, Message: err.Error()}
+	return messages.InvokeResponse_Error{Type: stage.ErrorType(ceap.ErrorCode(err)), Message: err.Error()}
 }
 
 // decode reads a payload strictly enough to say what is wrong with it. Keys that
@@ -139,23 +119,7 @@ func (c *caught) failure() *pipeline.Failure {
 	if c == nil {
 		return nil
 	}
-	f := &pipeline.Failure{Code: ceap.CodeInternal, Message: c.Error + ": " + c.Cause}
-	switch c.Error {
-	case ErrorInvalid:
-		f.Code = ceap.CodeInvalid
-	case ErrorTransient, "States.Timeout", "Lambda.TooManyRequestsException", "Lambda.ServiceException":
-		f.Code = ceap.CodeUnavailable
-	case ErrorCancelled:
-		f.Code = ceap.CodeCancelled
-	default:
-	}
-	var answer struct {
-		Message string `json:"errorMessage"`
-	}
-	if json.Unmarshal([]byte(c.Cause), &answer) == nil && answer.Message != "" {
-		f.Message = answer.Message
-	}
-	return f
+	return &pipeline.Failure{Code: stage.ErrorCode(c.Error), Message: stage.CauseText(c.Cause)}
 }
 
 func (f *Function) control(ctx context.Context, payload []byte) (any, error) {
@@ -232,12 +196,12 @@ func (f *Function) reduce(ctx context.Context, r request) (any, error) {
 		return nil, err
 	}
 	f.tell(ctx, res)
-	e := ended{Status: string(res.Status), Error: ErrorFailed}
+	e := ended{Status: string(res.Status), Error: stage.ErrorFailed}
 	switch res.Status {
 	case ceap.RunPartial:
-		e.Error = ErrorPartial
+		e.Error = stage.ErrorPartial
 	case ceap.RunCancelled:
-		e.Error = ErrorCancelled
+		e.Error = stage.ErrorCancelled
 	default:
 	}
 	if e.Result, err = pipeline.MarshalCause(res, maxResult); err != nil {

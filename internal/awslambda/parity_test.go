@@ -4,6 +4,8 @@ package awslambda_test
 
 import (
 	"fmt"
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -93,6 +95,11 @@ func observed(t *testing.T, w *world, in ceap.RunInput) []any {
 func comparable(res ceap.RunResult) ceap.RunResult {
 	res.RunID, res.CorrelationID, res.Stages, res.Queries = "", "", nil, nil
 	res.StartedAt, res.EndedAt, res.DurationMs = time.Time{}, time.Time{}, 0
+	place := regexp.MustCompile(`^(/.*/programs/[^:]*|PROGRAM#[^:]*):[0-9]+:[0-9]+: `) // a file here, an item there
+	res.Warnings = slices.Clone(res.Warnings)
+	for i, warning := range res.Warnings {
+		res.Warnings[i] = place.ReplaceAllString(warning, "")
+	}
 	if res.Status == ceap.RunFailed || res.Status == ceap.RunEmpty {
 		for _, words := range []string{"Query execution failed", "No candidates extracted", "custmer_id"} {
 			if strings.Contains(res.Message, words) {
@@ -121,19 +128,36 @@ func examples() []scenario {
 		return scenario{name, project, func(t *testing.T, w *world) []any {
 			w.apply(t, "programs/"+file)
 			seen := observed(t, w, batch(program, "b1", start, end))
-			return append(seen, observed(t, w, batch(program, "b2", start, end))...) // again: nothing new
+			return unordered(append(seen, observed(t, w, batch(program, "b2", start, end))...)) // again: nothing new
 		}}
 	}
 	return []scenario{
 		one("quick start", quickStart, "quick-start.json", "quick-start", "2026-01-26", "2026-01-27"),
 		one("guide: product reviews", guide, "product-reviews.yaml", "product-reviews", "2026-01-26", "2026-01-27"),
-		one("guide: product reviews, NOT EXISTS", guide, "product-reviews-not-exists.yaml", "product-reviews", "2026-01-26", "2026-01-27"),
+		one("guide: product reviews, NOT EXISTS", guide, "product-reviews-not-exists.yaml", "product-reviews-not-exists", "2026-01-26", "2026-01-27"),
 		one("guide: video ratings", guide, "video-ratings.yaml", "video-ratings", "2026-01-26", "2026-01-27"),
-		one("guide: video ratings, NOT EXISTS", guide, "video-ratings-not-exists.yaml", "video-ratings", "2026-01-26", "2026-01-27"),
+		one("guide: video ratings, NOT EXISTS", guide, "video-ratings-not-exists.yaml", "video-ratings-not-exists", "2026-01-26", "2026-01-27"),
 		one("guide: service surveys", guide, "service-surveys.yaml", "service-surveys", "2026-01-26", "2026-01-27"),
-		one("guide: service surveys, NOT EXISTS", guide, "service-surveys-not-exists.yaml", "service-surveys", "2026-01-26", "2026-01-27"),
+		one("guide: service surveys, NOT EXISTS", guide, "service-surveys-not-exists.yaml", "service-surveys-not-exists", "2026-01-26", "2026-01-27"),
 		one("music", music, "music-feedback.yaml", "music-feedback", "1997-01-01", "1997-12-31"),
 	}
+}
+
+// unordered takes the positions of rows out of journals: a query without ORDER BY
+// may give its rows in any order.
+func unordered(seen []any) []any {
+	number := regexp.MustCompile(`row [0-9]+`)
+	for _, one := range seen {
+		outcomes, ok := one.([]ceap.Outcome)
+		if !ok {
+			continue
+		}
+		for i := range outcomes {
+			outcomes[i].Row, outcomes[i].Reason = 0, number.ReplaceAllString(outcomes[i].Reason, "row")
+		}
+		slices.SortStableFunc(outcomes, func(a, b ceap.Outcome) int { return a.Key.Compare(b.Key) })
+	}
+	return seen
 }
 
 // shop is a program over a table of one's own, whose parts are given.

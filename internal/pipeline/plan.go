@@ -17,11 +17,19 @@ import (
 // to do: it was finished before, or its program is disabled. Errors are those of
 // [Runner.Run] before a run begins.
 func (d *Distributed) Plan(ctx context.Context, open Opener, in Input, owner string, snapshot json.RawMessage) (w Work, done *ceap.RunResult, err error) {
+	var mine *Work
 	b, err := d.Runner.begin(ctx, open, in, func(run *ceap.Run) (*ceap.Run, bool, error) {
-		return d.Leases.Lease(ctx, run, owner, d.life())
+		prior, held, err := d.Leases.Lease(ctx, run, owner, d.life())
+		if err == nil && held && prior != nil {
+			mine, err = d.planOf(ctx, run.RunID, owner)
+		}
+		return prior, held, err
 	})
 	if err != nil {
 		return Work{}, nil, err
+	}
+	if mine != nil {
+		return *mine, nil, nil // the answer to an earlier call was lost
 	}
 	res := &b.run.Result
 	if b.replayed {
@@ -42,6 +50,16 @@ func (d *Distributed) Plan(ctx context.Context, open Opener, in Input, owner str
 		return Work{}, nil, fmt.Errorf("recording run %s: %w", w.RunID, err)
 	}
 	return w, nil, d.save(ctx, w.file("plan.json"), planFile{Work: w, Run: b.run, Snapshot: snapshot})
+}
+
+// planOf returns the work that the owner has planned for the run, nil if it has
+// not.
+func (d *Distributed) planOf(ctx context.Context, runID, owner string) (*Work, error) {
+	w, err := d.WorkOf(ctx, runID)
+	if ceap.ErrorCode(err) == ceap.CodeNotFound || err == nil && w.Owner != owner {
+		return nil, nil //nolint:nilnil // nothing is an answer
+	}
+	return &w, err
 }
 
 // workKey tells programs apart: what was done for one is of no use to another.

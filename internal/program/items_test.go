@@ -120,7 +120,7 @@ func TestLoadItems_Switch(t *testing.T) {
 	item := stored("US", `{"dataConnectors": `+connectorList+`}`)
 	item.Enabled = false
 	p, err := program.LoadItems([]ceap.ProgramItem{item}, options()).Program("US")
-	if err != nil || p.Enabled || p.Disabled != "it is switched off in the store" {
+	if err != nil || p.Enabled || p.Disabled != program.SwitchedOff(p.ProgramID) {
 		t.Errorf("enabled is %v, because %q (%v)", p.Enabled, p.Disabled, err)
 	}
 }

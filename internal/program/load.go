@@ -128,7 +128,7 @@ func LoadItems(items []ceap.ProgramItem, o Options) Loaded {
 		}
 		p.Problems = append(problems, p.Problems...)
 		if p.Enabled && !it.Enabled {
-			p.Enabled, p.Disabled = false, "it is switched off in the store"
+			p.Enabled, p.Disabled = false, SwitchedOff(p.ProgramID)
 		}
 		l.Programs = append(l.Programs, p)
 	}
@@ -338,4 +338,9 @@ func checkName(n *plugin.Node, what string) ceap.Problems {
 		return nil
 	}
 	return ceap.Problems{p}
+}
+
+// SwitchedOff says why a program is disabled that its operator has switched off.
+func SwitchedOff(programID string) string {
+	return fmt.Sprintf("it was switched off; `ceap program enable %s` switches it on", programID)
 }

@@ -65,15 +65,15 @@ func (s *Stage) Account(ctx context.Context) (string, error) {
 	return s.account, nil
 }
 
-// machineARN returns the ARN of the state machine.
-func (s *Stage) machineARN(ctx context.Context) (string, *sfn.Client, error) {
+// arn returns the ARN of a resource of the stage's account and region.
+func (s *Stage) arn(ctx context.Context, service, resource string) (string, error) {
 	c, err := s.load(ctx)
 	if err != nil {
-		return "", nil, err
+		return "", err
 	}
 	account, err := s.Account(ctx)
 	if err != nil {
-		return "", nil, err
+		return "", err
 	}
 	partition := "aws"
 	switch {
@@ -82,7 +82,17 @@ func (s *Stage) machineARN(ctx context.Context) (string, *sfn.Client, error) {
 	case strings.HasPrefix(c.Region, "us-gov-"):
 		partition = "aws-us-gov"
 	}
-	return fmt.Sprintf("arn:%s:states:%s:%s:stateMachine:%s", partition, c.Region, account, s.StateMachine()), sfn.NewFromConfig(c), nil
+	return fmt.Sprintf("arn:%s:%s:%s:%s:%s", partition, service, c.Region, account, resource), nil
+}
+
+// machineARN returns the ARN of the state machine.
+func (s *Stage) machineARN(ctx context.Context) (string, *sfn.Client, error) {
+	c, err := s.load(ctx)
+	if err != nil {
+		return "", nil, err
+	}
+	arn, err := s.arn(ctx, "states", "stateMachine:"+s.StateMachine())
+	return arn, sfn.NewFromConfig(c), err
 }
 
 // Execution is one execution of the state machine.
@@ -108,10 +118,10 @@ func (e Execution) Result() (ceap.RunResult, bool) {
 	return ceap.RunResult{}, false
 }
 
-// Start starts an execution of that name. One that is running under the name
-// with the same input is returned; of one that has ended without success, the
-// next of name-r2, name-r3, ... is started, so that the run goes on where it
-// stopped. Returns unavailable if there is no such stage.
+// Start starts an execution of that name, or follows the one that is running
+// under it with the same input. Names are used once: when it is taken, the next
+// of name-r2, name-r3, ... is. What is to be done for a batch that has been run
+// before decides the run itself. Returns unavailable if there is no such stage.
 func (s *Stage) Start(ctx context.Context, name string, in ceap.RunInput) (Execution, error) {
 	arn, client, err := s.machineARN(ctx)
 	if err != nil {
@@ -134,15 +144,8 @@ func (s *Stage) Start(ctx context.Context, name string, in ceap.RunInput) (Execu
 		if _, exists := errors.AsType[*states.ExecutionAlreadyExists](err); !exists {
 			return Execution{}, awsapi.Error(ctx, "starting "+s.StateMachine(), err)
 		}
-		e, err := s.Describe(ctx, strings.Replace(arn, ":stateMachine:", ":execution:", 1)+":"+attempt)
-		if err != nil {
-			return Execution{}, err
-		}
-		if !e.Done() || e.Status == string(states.ExecutionStatusSucceeded) {
-			return e, nil
-		}
 	}
-	return Execution{}, ceap.Errorf(ceap.CodeConflict, "%d executions of the name %q have failed", tries, name).WithHint("use another batchId")
+	return Execution{}, ceap.Errorf(ceap.CodeConflict, "there are %d executions of the name %q", tries, name).WithHint("use another batchId")
 }
 
 // Describe says how an execution stands.
@@ -222,16 +225,4 @@ func (s *Stage) Publish(ctx context.Context, res ceap.RunResult) error {
 		return ceap.Errorf(ceap.CodeUnavailable, "publishing the end of run %s: %s: %s", res.RunID, aws.ToString(out.Entries[0].ErrorCode), aws.ToString(out.Entries[0].ErrorMessage))
 	}
 	return nil
-}
-
-// CauseText returns the words in the cause of an execution that has failed: the
-// message of a function, or the cause as it is.
-func CauseText(cause string) string {
-	var answer struct {
-		Message string `json:"errorMessage"`
-	}
-	if json.Unmarshal([]byte(cause), &answer) == nil && answer.Message != "" {
-		return answer.Message
-	}
-	return cause
 }
