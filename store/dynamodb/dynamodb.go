@@ -7,6 +7,7 @@
 package dynamodb
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
@@ -68,8 +69,11 @@ type Store struct {
 }
 
 // New returns the roles. It has no effects; AWS is first called when a role is
-// used. load returns the configuration of the SDK.
+// used. load returns the configuration of the SDK. IndexShards and Writers of 0 mean
+// the defaults.
 func New(env plugin.Env, c Config, load func(context.Context) (aws.Config, error)) store.Roles {
+	c.IndexShards = cmp.Or(c.IndexShards, DefaultConfig().IndexShards)
+	c.Writers = cmp.Or(c.Writers, DefaultConfig().Writers)
 	s := &Store{config: c, log: env.Logger, now: env.Now, newID: env.NewID, load: load, scopes: map[scope]bool{}}
 	runs, files := newRuns(s), &artifacts{Store: s}
 	return store.Roles{

@@ -4,8 +4,11 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"strings"
 	"sync"
 	"testing"
+
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
 	"github.com/ceap-platform/ceap"
 	"github.com/ceap-platform/ceap/internal/awstest"
@@ -276,4 +279,29 @@ func TestI43_FoundInAnOldIndex(t *testing.T) {
 		q.Cursor = page.Next
 	}
 	equal(t, "best first", []string{"c002", "c003", "c000", "c004"}, found)
+}
+
+// TestI34_DamagedItems: an item that someone has damaged fails its row, with what to
+// do, and is named where it is read.
+func TestI34_DamagedItems(t *testing.T) {
+	t.Parallel()
+	s := newStage(t)
+	roles := s.open(t)
+	batch := customers(3)
+	upsert(t, roles, options("run-1"), batch[1])
+	it := s.items(t, "Candidates", "CUST#")[0]
+	it["version"] = &types.AttributeValueMemberS{Value: "one"}
+	s.put(t, "Candidates", it)
+	results, err := roles.Candidates.Upsert(t.Context(), batch, options("run-2"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if results[0].Kind != ceap.OutcomeCreated || results[1].Code != ceap.ReasonStoreError || results[2].Kind != ceap.OutcomeCreated {
+		t.Errorf("%+v", results)
+	}
+	if !strings.Contains(results[1].Reason, "CUST#c001") || !strings.Contains(results[1].Reason, "version") {
+		t.Errorf("the reason does not name item and attribute: %s", results[1].Reason)
+	}
+	_, err = roles.Candidates.Get(t.Context(), batch[1].Key)
+	wantCode(t, err, ceap.CodeInternal, "CUST#c001", "version", "mend")
 }

@@ -1,11 +1,12 @@
 package dynamodb
 
 import (
-	"fmt"
 	"strconv"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+
+	"github.com/ceap-platform/ceap"
 )
 
 // item is an item of a table, or a part of one.
@@ -53,7 +54,8 @@ type fields struct {
 
 func (f *fields) wrong(name, want string) {
 	if f.err == nil {
-		f.err = fmt.Errorf("the item %q %q: its attribute %s is no %s", textOf(f.item, "PK"), textOf(f.item, "SK"), name, want)
+		f.err = ceap.Errorf(ceap.CodeInternal, "the item %q %q: its attribute %s is no %s", textOf(f.item, "PK"), textOf(f.item, "SK"), name, want).
+			WithHint("CEAP does not write it so; mend or delete the item")
 	}
 }
 

@@ -130,24 +130,19 @@ func (s *Store) markSecret(ctx context.Context, db *dynamodb.Client) ([]byte, er
 	if secret != nil {
 		return secret, nil
 	}
-	fresh := make([]byte, 32)
-	if _, err := rand.Read(fresh); err != nil {
-		return nil, err
-	}
-	it := key("STORE", "MARKKEY")
-	it["key"] = &types.AttributeValueMemberB{Value: fresh}
-	_, err := db.PutItem(ctx, &dynamodb.PutItemInput{
-		TableName: aws.String(s.table(candidateTable)), Item: it, ConditionExpression: aws.String("attribute_not_exists(PK)"),
-	})
-	if err := lost(err); err != nil && !errors.Is(err, errLost) {
-		return nil, err
-	}
-	// Read even after having written: the first one's key is the one.
-	out, err := db.GetItem(ctx, &dynamodb.GetItemInput{
-		TableName: aws.String(s.table(candidateTable)), Key: key("STORE", "MARKKEY"), ConsistentRead: aws.Bool(true),
-	})
+	at := &dynamodb.GetItemInput{TableName: aws.String(s.table(candidateTable)), Key: key("STORE", "MARKKEY"), ConsistentRead: aws.Bool(true)}
+	out, err := db.GetItem(ctx, at)
 	if err != nil {
 		return nil, err
+	}
+	if out.Item == nil {
+		if err := s.makeSecret(ctx, db); err != nil {
+			return nil, err
+		}
+		// Read even by whoever has written: the first one's key is the one.
+		if out, err = db.GetItem(ctx, at); err != nil {
+			return nil, err
+		}
 	}
 	kept, ok := out.Item["key"].(*types.AttributeValueMemberB)
 	if !ok || len(kept.Value) == 0 {
@@ -157,4 +152,21 @@ func (s *Store) markSecret(ctx context.Context, db *dynamodb.Client) ([]byte, er
 	defer s.mu.Unlock()
 	s.secret = kept.Value
 	return s.secret, nil
+}
+
+// makeSecret writes a key unless there is one.
+func (s *Store) makeSecret(ctx context.Context, db *dynamodb.Client) error {
+	fresh := make([]byte, 32)
+	if _, err := rand.Read(fresh); err != nil {
+		return err
+	}
+	it := key("STORE", "MARKKEY")
+	it["key"] = &types.AttributeValueMemberB{Value: fresh}
+	_, err := db.PutItem(ctx, &dynamodb.PutItemInput{
+		TableName: aws.String(s.table(candidateTable)), Item: it, ConditionExpression: aws.String("attribute_not_exists(PK)"),
+	})
+	if err := lost(err); err != nil && !errors.Is(err, errLost) {
+		return err
+	}
+	return nil
 }

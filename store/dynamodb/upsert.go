@@ -115,11 +115,11 @@ func (u *upsert) group(ctx context.Context, start, end int) error {
 				return err
 			}
 		}
-		if err := u.read(ctx, open); err != nil {
+		readable, err := u.read(ctx, open)
+		if err != nil {
 			return u.giveUp(ctx, open, err)
 		}
-		var err error
-		if open, err = u.writeAll(ctx, open); err != nil {
+		if open, err = u.writeAll(ctx, readable); err != nil {
 			return err
 		}
 	}
@@ -148,8 +148,8 @@ func (u *upsert) giveUp(ctx context.Context, rows []*row, err error) error {
 }
 
 // read reads what is stored of the rows, and the marks of those of which nothing
-// is.
-func (u *upsert) read(ctx context.Context, rows []*row) error {
+// is. It fails the rows whose items make no sense, and returns the others.
+func (u *upsert) read(ctx context.Context, rows []*row) ([]*row, error) {
 	candidates, optOuts := u.s.table(candidateTable), u.s.table(optOutTable)
 	var keys keySet
 	for _, r := range rows {
@@ -159,39 +159,44 @@ func (u *upsert) read(ctx context.Context, rows []*row) error {
 	}
 	found, err := keys.get(ctx, u.db)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	var marks keySet
 	for _, r := range rows {
-		c := u.batch[r.index]
-		if r.out, err = covered(found[[3]string{optOuts, c.PK(), "OPTOUTS"}], c.ProgramID); err != nil {
-			return err
-		}
-		r.stored, r.was, r.wasRead = nil, nil, false
-		it, ok := found[[3]string{candidates, c.PK(), c.SK()}]
-		if !ok {
+		if c := u.batch[r.index]; found[[3]string{candidates, c.PK(), c.SK()}] == nil {
 			marks.add(candidates, r.mark, "MARK")
+		}
+	}
+	foundMarks, err := marks.get(ctx, u.db)
+	if err != nil {
+		return nil, err
+	}
+	readable := make([]*row, 0, len(rows))
+	for _, r := range rows {
+		c := u.batch[r.index]
+		err := r.take(c, found[[3]string{candidates, c.PK(), c.SK()}], foundMarks[[3]string{candidates, r.mark, "MARK"}], found[[3]string{optOuts, c.PK(), "OPTOUTS"}])
+		if err != nil {
+			u.fail(r, ceap.ReasonStoreError, err.Error())
 			continue
 		}
-		stored, err := decode(it, time.Time{})
-		if err != nil {
-			return err
-		}
-		r.stored = &stored
+		readable = append(readable, r)
 	}
-	if found, err = marks.get(ctx, u.db); err != nil {
+	return readable, nil
+}
+
+// take takes what was read of the row; nil for what is not there.
+func (r *row) take(c *ceap.Candidate, stored, mark, optOuts item) (err error) {
+	r.stored, r.was, r.wasRead = nil, nil, stored == nil
+	if r.out, err = covered(optOuts, c.ProgramID); err != nil {
 		return err
 	}
-	for _, r := range rows {
-		if r.stored != nil {
-			continue
-		}
-		r.wasRead = true
-		if r.was, err = decodeMark(found[[3]string{candidates, r.mark, "MARK"}]); err != nil {
-			return err
-		}
+	if stored == nil {
+		r.was, err = decodeMark(mark)
+		return err
 	}
-	return nil
+	was, err := decode(stored, time.Time{})
+	r.stored = &was
+	return err
 }
 
 // covered reports whether one of the opt-outs of the item covers the program.
