@@ -194,8 +194,11 @@ func candidateTable(c *ceap.Candidate, view *explain.CandidateView) *table {
 	for _, score := range c.Scores {
 		one := view.Scores[score.ModelID]
 		text := scoreText(one.Value)
-		if one.Fallback {
+		switch {
+		case one.Fallback:
 			text += " (fallback)"
+		case one.Cached:
+			text += " (cached)"
 		}
 		t.row("  "+score.ModelID, strings.TrimSpace(text+" "+one.Reason))
 	}

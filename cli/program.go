@@ -15,13 +15,16 @@ func (s *shell) programCommand() *cobra.Command {
 		s.programApplyCommand(), s.programListCommand(), s.programGetCommand(),
 		s.programSwitchCommand("disable", "Switch a program off: its runs are skipped", false),
 		s.programSwitchCommand("enable", "Switch a program on again", true),
-		s.programDeleteCommand())
+		s.programDeleteCommand(), s.programPushCommand(), s.programPullCommand())
 }
 
 func (s *shell) programApplyCommand() *cobra.Command {
 	return &cobra.Command{
 		Use: "apply FILE", Short: "Store the program of a file, if nothing is wrong with it", Args: arguments(1, 1),
 		RunE: func(c *cobra.Command, args []string) error {
+			if s.on == onAWS {
+				return s.pushProgram(c.Context(), args[0], "")
+			}
 			a, err := s.open(c.Context())
 			if err != nil {
 				return err
@@ -131,6 +134,9 @@ func (s *shell) programSwitchCommand(use, short string, enabled bool) *cobra.Com
 				return err
 			}
 			done, err := a.SwitchProgram(c.Context(), args[0], marketplace, enabled)
+			if err == nil && s.on == onAWS {
+				_, err = a.SyncSchedules(c.Context(), s.stage(), args[0])
+			}
 			if err != nil {
 				return err
 			}
@@ -152,6 +158,9 @@ func (s *shell) programDeleteCommand() *cobra.Command {
 				return err
 			}
 			removed, err := a.DeleteProgram(c.Context(), args[0], marketplace)
+			if err == nil && s.on == onAWS {
+				_, err = a.SyncSchedules(c.Context(), s.stage(), args[0], removed...)
+			}
 			if err != nil {
 				return err
 			}

@@ -154,10 +154,19 @@ func (r *report) failures() {
 }
 
 func (r *report) scores() {
-	t := newTable("MODEL", ">SCORED", ">FALLBACK", ">UNSCORED", "")
+	cached := slices.ContainsFunc(r.result.Scores, func(s ceap.ScoreCount) bool { return s.Cached > 0 })
+	head := []string{"MODEL", ">SCORED", ">FALLBACK", ">UNSCORED", ""}
+	if cached {
+		head = slices.Insert(head, 3, ">OF WHICH CACHED")
+	}
+	t := newTable(head...)
 	t.indent = "  "
 	for _, score := range r.result.Scores {
-		t.row(score.ModelID, thousands(score.Scored), thousands(score.Fallback), thousands(score.Unscored), score.Reason)
+		row := []string{score.ModelID, thousands(score.Scored), thousands(score.Fallback), thousands(score.Unscored), score.Reason}
+		if cached {
+			row = slices.Insert(row, 3, thousands(score.Cached))
+		}
+		t.row(row...)
 	}
 	r.section("Scores", t)
 }

@@ -125,6 +125,11 @@ func (a *App) ApplyProgram(ctx context.Context, name string) ([]Applied, error) 
 	if err != nil {
 		return nil, err
 	}
+	return a.applyFile(ctx, file, "")
+}
+
+// applyFile stores what the file gives for one marketplace, or for "" everything.
+func (a *App) applyFile(ctx context.Context, file programFile, marketplace string) ([]Applied, error) {
 	if err := file.Err(); err != nil {
 		return nil, err
 	}
@@ -138,13 +143,15 @@ func (a *App) ApplyProgram(ctx context.Context, name string) ([]Applied, error) 
 	}
 	now := a.now().UTC()
 	var items []ceap.ProgramItem
-	if file.Base != nil {
+	if file.Base != nil && marketplace == "" {
 		base := *file.Base
 		base.UpdatedAt = now
 		items = append(items, base)
 	}
 	for _, p := range file.Programs {
-		items = append(items, p.Item(now))
+		if marketplace == "" || p.Marketplace == marketplace {
+			items = append(items, p.Item(now))
+		}
 	}
 	out := []Applied{}
 	for _, item := range items {

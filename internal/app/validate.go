@@ -129,6 +129,12 @@ func (a *App) validate(ctx context.Context, p *program.Program) Validation {
 		v.Unchecked = append(v.Unchecked, "the program has errors")
 		return v
 	}
+	if p.Schedule != "" && !a.onStage() {
+		v.Problems = append(v.Problems, ceap.Problem{
+			Position: p.Source, Path: "batchSchedule", Warning: true, Message: "schedules run on AWS only",
+			Hint: fmt.Sprintf("push the program to a stage with `ceap program push %s`, or let your own scheduler call `ceap run`", p.ProgramID),
+		})
+	}
 	d, err := a.definition(p, a.now(), checkpoints{a})
 	if err == nil {
 		v.Plan, err = planOf(d)
@@ -161,6 +167,9 @@ func (a *App) validate(ctx context.Context, p *program.Program) Validation {
 	}
 	return v
 }
+
+// onStage reports whether the App works on a stage on AWS rather than here.
+func (a *App) onStage() bool { return a.config.Store.Type == "dynamodb" }
 
 // modelPlace returns where the program names the model.
 func modelPlace(p *program.Program, id string) ceap.Position {
