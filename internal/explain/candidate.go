@@ -44,7 +44,8 @@ type Score struct {
 	Value      *float64 `json:"value"` // null if unscored
 	Confidence *float64 `json:"confidence,omitempty"`
 	Fallback   bool     `json:"fallback,omitempty"` // the program's fallback stands in for the model
-	Reason     string   `json:"reason,omitempty"`   // why there is a fallback or no value
+	Cached     bool     `json:"cached,omitempty"`   // an earlier answer to the same question stands in for the model
+	Reason     string   `json:"reason,omitempty"`   // why there is a stand-in or no value
 }
 
 // AttributesView holds what the row said.
@@ -102,7 +103,7 @@ func ViewOf(c ceap.Candidate) CandidateView {
 }
 
 func scoreOf(s ceap.Score) Score {
-	view := Score{Fallback: s.State == ceap.ScoreFallback, Reason: s.Reason}
+	view := Score{Fallback: s.State == ceap.ScoreFallback, Cached: s.State == ceap.ScoreCached, Reason: s.Reason}
 	if s.State == ceap.ScoreUnscored {
 		return view
 	}
