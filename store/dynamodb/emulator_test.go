@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -27,14 +28,25 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	goleak.VerifyTestMain(m, append(awstest.Leaks(), goleak.IgnoreAnyFunction("os/exec.(*Cmd).watchCtx"))...)
+	goleak.VerifyTestMain(stopping{m}, awstest.Leaks()...)
+}
+
+// stopping ends the emulators after the tests.
+type stopping struct{ *testing.M }
+
+func (s stopping) Run() int {
+	code := s.M.Run()
+	for _, e := range emulators {
+		e.stop()
+	}
+	return code
 }
 
 // TestStore_ConformanceElsewhere runs the suite on emulators that are stricter than
 // moto in one thing or another. The files of runs stay with moto.
 func TestStore_ConformanceElsewhere(t *testing.T) {
 	t.Parallel()
-	for _, e := range emulators() {
+	for _, e := range emulators {
 		t.Run(e.name, func(t *testing.T) {
 			t.Parallel()
 			endpoint := e.start(t)
@@ -56,7 +68,7 @@ func everywhere(t *testing.T, test func(*testing.T, *stage)) {
 		t.Parallel()
 		test(t, newStage(t))
 	})
-	for _, e := range emulators() {
+	for _, e := range emulators {
 		t.Run(e.name, func(t *testing.T) {
 			t.Parallel()
 			s := bareStage(t)
@@ -151,109 +163,119 @@ func encodeBody(r *http.Response, body map[string]any, err error) (*http.Respons
 	return r, err
 }
 
-// emulator is a server of DynamoDB's interface that runs for one test.
+// emulator is a server of DynamoDB's interface. It is started once for all tests,
+// which have stages of their own.
 type emulator struct {
 	name    string
 	tool    string // its file below .tools
-	command func(t *testing.T, tool string) (args []string, port func(*bufio.Reader) (string, error))
+	needed  bool   // whether setup always installs it
+	command func(tool string) (args []string, port func(*bufio.Reader) (string, error))
+
+	once     sync.Once
+	endpoint *url.URL
+	err      error
+	stops    []func()
 }
 
-func emulators() []emulator {
-	return []emulator{
-		{"dynalite", "node/node_modules/dynalite/index.js", func(t *testing.T, tool string) ([]string, func(*bufio.Reader) (string, error)) {
-			t.Helper()
-			const program = `
-				const server = require(process.argv[1])({createTableMs: 0, deleteTableMs: 0, updateTableMs: 0})
-				server.listen(0, '127.0.0.1', () => console.log(server.address().port))
-				process.stdin.on('end', () => process.exit()).resume()`
-			return []string{"node", "-e", program, tool}, readLine
-		}},
-		{"DynamoDB Local", "dynamodb/lib", func(t *testing.T, tool string) ([]string, func(*bufio.Reader) (string, error)) {
-			t.Helper()
-			port := freePort(t)
-			args := []string{
-				"java", "-Djava.library.path=" + tool, "-cp", filepath.Join(tool, "*"),
-				"software.amazon.dynamodb.services.local.main.ServerRunner", "-inMemory", "-sharedDb", "-disableTelemetry", "-port", port,
-			}
-			return args, func(r *bufio.Reader) (string, error) { return port, waitFor(r, "CorsParams") }
-		}},
-	}
+//nolint:gochecknoglobals // each is started once in the process
+var emulators = []*emulator{
+	{name: "dynalite", tool: "node/node_modules/dynalite/index.js", needed: true, command: func(tool string) ([]string, func(*bufio.Reader) (string, error)) {
+		const program = `
+			const server = require(process.argv[1])({createTableMs: 0, deleteTableMs: 0, updateTableMs: 0})
+			server.listen(0, '127.0.0.1', () => console.log(server.address().port))
+			process.stdin.on('end', () => process.exit()).resume()`
+		return []string{"node", "-e", program, tool}, readLine
+	}},
+	{name: "DynamoDB Local", tool: "dynamodb/lib", command: func(tool string) ([]string, func(*bufio.Reader) (string, error)) {
+		port := freePort()
+		args := []string{
+			"java", "-Djava.library.path=" + tool, "-cp", filepath.Join(tool, "*"),
+			"software.amazon.dynamodb.services.local.main.ServerRunner", "-inMemory", "-sharedDb", "-disableTelemetry", "-port", port,
+		}
+		return args, func(r *bufio.Reader) (string, error) { return port, waitFor(r, "CorsParams") }
+	}},
 }
 
-// start starts the emulator and returns where it listens; it ends with the test.
-// Without the tool the test is skipped, or fails where CEAP_REQUIRE_TOOLS is 1 and
-// the tool is not one of those that setup may leave out.
-func (e emulator) start(t *testing.T) *url.URL {
+// start returns where the emulator listens. Without the tool the test is skipped, or
+// fails where CEAP_REQUIRE_TOOLS is 1 and setup always installs it.
+func (e *emulator) start(t *testing.T) *url.URL {
 	t.Helper()
 	tool, err := filepath.Abs(filepath.Join("..", "..", ".tools", e.tool))
 	if err != nil {
 		t.Fatal(err)
 	}
 	if _, err := os.Stat(tool); err != nil {
-		if os.Getenv("CEAP_REQUIRE_TOOLS") == "1" && e.name == "dynalite" {
+		if os.Getenv("CEAP_REQUIRE_TOOLS") == "1" && e.needed { //nolint:forbidigo // asks whether a skip is allowed here
 			t.Fatalf("%s is missing: run `make setup`", e.name)
 		}
 		t.Skipf("%s is missing: run `make setup`", e.name)
 	}
-	args, port := e.command(t, tool)
-	cmd := exec.CommandContext(context.WithoutCancel(t.Context()), args[0], args[1:]...)
+	e.once.Do(func() { e.endpoint, e.err = e.run(tool) })
+	if e.err != nil {
+		t.Fatalf("starting %s: %v", e.name, e.err)
+	}
+	return e.endpoint
+}
+
+func (e *emulator) run(tool string) (*url.URL, error) {
+	args, port := e.command(tool)
+	cmd := exec.Command(args[0], args[1:]...) //nolint:noctx // it outlives every context of a test
 	stdin, err := cmd.StdinPipe()
 	if err != nil {
-		t.Fatal(err)
+		return nil, err
 	}
 	stdout, err := cmd.StdoutPipe()
 	if err != nil {
-		t.Fatal(err)
+		return nil, err
 	}
-	cmd.Stderr = t.Output()
 	if err := cmd.Start(); err != nil {
-		t.Fatalf("starting %s: %v", e.name, err)
+		return nil, err
 	}
 	out := bufio.NewReader(stdout)
 	number, err := port(out)
 	var group sync.WaitGroup
 	group.Go(func() { _, _ = io.Copy(io.Discard, out) }) // so that it never waits for a reader
-	t.Cleanup(func() {
+	e.stops = append(e.stops, func() {
 		_ = stdin.Close()
 		_ = cmd.Process.Kill()
 		group.Wait()
 		_ = cmd.Wait() // it says that it was killed
 	})
 	if err != nil {
-		t.Fatalf("starting %s: %v", e.name, err)
+		return nil, err
 	}
-	listens(t, "127.0.0.1:"+number)
-	return &url.URL{Scheme: "http", Host: "127.0.0.1:" + number}
+	address := "127.0.0.1:" + number
+	return &url.URL{Scheme: "http", Host: address}, listens(address)
+}
+
+func (e *emulator) stop() {
+	for _, stop := range e.stops {
+		stop()
+	}
 }
 
 // listens waits until the address accepts connections.
-func listens(t *testing.T, address string) {
-	t.Helper()
+func listens(address string) error {
 	tick := time.NewTicker(50 * time.Millisecond)
 	defer tick.Stop()
 	for range 600 {
-		conn, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", address)
+		conn, err := net.Dial("tcp", address) //nolint:noctx // it outlives every context of a test
 		if err == nil {
-			_ = conn.Close()
-			return
+			return conn.Close()
 		}
 		<-tick.C
 	}
-	t.Fatalf("nothing listens at %s", address)
+	return fmt.Errorf("nothing listens at %s", address)
 }
 
 // freePort returns a port that nobody uses at the moment.
-func freePort(t *testing.T) string {
-	t.Helper()
-	l, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
+func freePort() string {
+	l, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // it ends at once
 	if err != nil {
-		t.Fatal(err)
+		return "0"
 	}
 	defer func() { _ = l.Close() }()
-	_, port, err := net.SplitHostPort(l.Addr().String())
-	if err != nil {
-		t.Fatal(err)
-	}
+	_, port, _ := net.SplitHostPort(l.Addr().String()) // a listener has an address with a port
 	return port
 }
 

@@ -14,11 +14,11 @@ func TestI4_I6_I31_I32_I36_StoreAgreesWithModel(t *testing.T) {
 		t.Parallel()
 		modelRounds(t, 3, func(t *testing.T) *stage { t.Helper(); return bareStage(t) })
 	})
-	for _, e := range emulators() {
+	for _, e := range emulators {
 		t.Run(e.name, func(t *testing.T) {
 			t.Parallel()
 			endpoint := e.start(t)
-			modelRounds(t, 20, func(t *testing.T) *stage {
+			modelRounds(t, 10, func(t *testing.T) *stage {
 				t.Helper()
 				s := bareStage(t)
 				s.move(endpoint)
