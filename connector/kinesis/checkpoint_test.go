@@ -214,6 +214,19 @@ func TestCheck_behindCheckpoints(t *testing.T) {
 	}
 }
 
+func TestAdvise(t *testing.T) {
+	t.Parallel()
+	f := newFake(1)
+	oldest := func(c *kinesis.Config) { c.StartAt = "oldest" }
+	if got := f.open(t, oldest, nil).Advise(connectortest.Request()); len(got) != 1 || !strings.Contains(got[0], "every run reads the whole stream again") {
+		t.Errorf("got %q", got)
+	}
+	both := func(c *kinesis.Config) { c.StartAt, c.Checkpoint = "oldest", true }
+	if got := f.open(t, both, nil).Advise(connectortest.Request()); len(got) > 0 {
+		t.Errorf("with checkpoints: got %q", got)
+	}
+}
+
 func TestDescribe(t *testing.T) {
 	t.Parallel()
 	f := newFake(1)

@@ -33,6 +33,8 @@ type fake struct {
 	// before is called ahead of each GetRecords, n from 1; its error is the answer.
 	before func(n int) error
 	gets   int
+	// onOpen is called ahead of each GetShardIterator; its error is the answer.
+	onOpen func(shard string) error
 	opened []string // the kinds of iterators that were asked for
 }
 
@@ -151,6 +153,11 @@ func (f *fake) GetShardIterator(_ context.Context, in *awskinesis.GetShardIterat
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.opened = append(f.opened, fmt.Sprintf("%s %s", *in.ShardId, in.ShardIteratorType))
+	if f.onOpen != nil {
+		if err := f.onOpen(*in.ShardId); err != nil {
+			return nil, err
+		}
+	}
 	for i, s := range f.shards {
 		if s.id != *in.ShardId {
 			continue

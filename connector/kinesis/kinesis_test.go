@@ -357,6 +357,27 @@ func TestNext_recovers(t *testing.T) {
 			checkRows(t, got, err, want...)
 		})
 	}
+	t.Run("when it opens a shard", func(t *testing.T) {
+		t.Parallel()
+		f := newFake(2)
+		f.put(1, `{"n":1}`)
+		f.split(0)
+		f.now = f.now.Add(time.Minute)
+		f.onOpen = func(shard string) error {
+			switch {
+			case shard == f.shards[0].id: // closed, and its records are gone since it was listed
+				return &types.ResourceNotFoundException{Message: aws.String("no such shard")}
+			case len(f.opened)%2 == 0:
+				return &types.ProvisionedThroughputExceededException{Message: aws.String("slow down")}
+			}
+			return nil
+		}
+		got, err := read(t, f.open(t, nil, nil), days(26, 26))
+		checkRows(t, got, err, "1")
+		if len(f.opened) < 6 {
+			t.Errorf("got the iterators %q; nothing was throttled", f.opened)
+		}
+	})
 	t.Run("but not for ever", func(t *testing.T) {
 		t.Parallel()
 		f := newFake(1)

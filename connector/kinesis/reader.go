@@ -123,8 +123,8 @@ func (r *reader) next(ctx context.Context) ([]record, error) {
 // read asks once for records of the shard.
 func (r *reader) read(ctx context.Context, s *shard) ([]record, error) {
 	if r.iterator == nil {
-		if err := r.open(ctx, s); err != nil || s.done {
-			return nil, err
+		if err := r.open(ctx, s); err != nil || r.iterator == nil {
+			return nil, err // without an iterator and without an error it is tried again, unless the shard is done
 		}
 	} else if err := r.c.wait(ctx, pause); err != nil {
 		return nil, err
