@@ -17,7 +17,7 @@ const runInput = `{"programId":"product-reviews","marketplace":"US","batchId":"b
 
 func TestExecution_Succeeds(t *testing.T) {
 	t.Parallel()
-	s := newStage(t, "happy")
+	s := newScripted(t, "happy")
 	s.parts, s.shards = []string{"p-0001", "p-0002"}, []string{"s-00", "s-01", "s-02"}
 	e := s.run(t)
 	if e.Status != types.ExecutionStatusSucceeded {
@@ -68,7 +68,7 @@ func TestExecution_Succeeds(t *testing.T) {
 
 func TestExecution_WaitsForQueries(t *testing.T) {
 	t.Parallel()
-	s := newStage(t, "waits")
+	s := newScripted(t, "waits")
 	s.parts, s.shards, s.checks = []string{"p-0001"}, []string{"s-00"}, 2
 	if e := s.run(t); e.Status != types.ExecutionStatusSucceeded {
 		t.Fatalf("the execution %s: %s", e.Status, sdk.ToString(e.Cause))
@@ -89,7 +89,7 @@ func TestExecution_RunsNoMapOverNothing(t *testing.T) {
 	} {
 		t.Run(what, func(t *testing.T) {
 			t.Parallel()
-			s := newStage(t, "nothing-"+strings.ReplaceAll(what, " ", "-"))
+			s := newScripted(t, "nothing-"+strings.ReplaceAll(what, " ", "-"))
 			s.parts, s.shards, s.status = c.parts, c.shards, "EMPTY"
 			e := s.run(t)
 			if e.Status != types.ExecutionStatusSucceeded {
@@ -109,7 +109,7 @@ func TestExecution_RunsNoMapOverNothing(t *testing.T) {
 // a repetition helps, those that Lambda refuses, and one whose process dies.
 func TestExecution_TriesAgain(t *testing.T) {
 	t.Parallel()
-	s := newStage(t, "again")
+	s := newScripted(t, "again")
 	s.parts, s.shards = []string{"p-0001", "p-0002"}, []string{"s-00"}
 	s.fail("extract p-0002", "CeapTransient", 2)
 	s.fail("shards", "CeapTransient", 1)
@@ -133,7 +133,7 @@ func TestExecution_TriesAgain(t *testing.T) {
 // stops the others nor hides: Reduce sees its missing report and decides.
 func TestExecution_FailsWithTheRun(t *testing.T) {
 	t.Parallel()
-	s := newStage(t, "part-fails")
+	s := newScripted(t, "part-fails")
 	s.parts, s.shards = []string{"p-0001", "p-0002", "p-0003"}, []string{"s-00"}
 	s.fail("extract p-0002", "CeapInvalid", 100)
 	e := s.run(t)
@@ -160,7 +160,7 @@ func TestExecution_CatchesIntoReduce(t *testing.T) {
 	for _, step := range []string{"start", "check", "parts", "shards"} {
 		t.Run(step, func(t *testing.T) {
 			t.Parallel()
-			s := newStage(t, "catches-"+step)
+			s := newScripted(t, "catches-"+step)
 			s.parts, s.shards, s.checks = []string{"p-0001"}, []string{"s-00"}, 1
 			s.fail(step, "CeapFailed", 100)
 			e := s.run(t)
@@ -185,7 +185,7 @@ func TestExecution_CatchesIntoReduce(t *testing.T) {
 // itself, unlike with children that fail.
 func TestExecution_CatchesAMissingList(t *testing.T) {
 	t.Parallel()
-	s := newStage(t, "no-list")
+	s := newScripted(t, "no-list")
 	s.parts, s.shards, s.loseLists = []string{"p-0001"}, []string{"s-00"}, true
 	e := s.run(t)
 	if e.Status != types.ExecutionStatusFailed {
@@ -204,7 +204,7 @@ func TestExecution_EndsWithPlan(t *testing.T) {
 	} {
 		t.Run("a result that is "+status, func(t *testing.T) {
 			t.Parallel()
-			s := newStage(t, "done-"+strings.ToLower(status))
+			s := newScripted(t, "done-"+strings.ToLower(status))
 			s.planned = map[string]any{"action": "done", "result": decode(t, s.result(status))}
 			e := s.run(t)
 			if e.Status != want {
@@ -223,7 +223,7 @@ func TestExecution_EndsWithPlan(t *testing.T) {
 	}
 	t.Run("its error is the execution's", func(t *testing.T) {
 		t.Parallel()
-		s := newStage(t, "plan-fails")
+		s := newScripted(t, "plan-fails")
 		s.fail("plan", "CeapInvalid", 100)
 		e := s.run(t)
 		if e.Status != types.ExecutionStatusFailed || sdk.ToString(e.Error) != "CeapInvalid" {

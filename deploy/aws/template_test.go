@@ -14,6 +14,7 @@ import (
 
 	"github.com/ceap-platform/ceap/internal/awslambda"
 	"github.com/ceap-platform/ceap/internal/config"
+	"github.com/ceap-platform/ceap/internal/stage"
 )
 
 func TestTemplate_PassesCFNLint(t *testing.T) {
@@ -42,6 +43,20 @@ func TestTemplate_Names(t *testing.T) {
 		}
 		if got := object(template.parameters["Stage"])["Default"]; got != "dev" {
 			t.Errorf("the stage is %v unless said otherwise", got)
+		}
+	})
+	t.Run("schedules find their group and role", func(t *testing.T) {
+		t.Parallel()
+		dev := stage.New("dev", nil)
+		if got := template.text(template.resource(t, "StateMachine")["Name"]); got != dev.StateMachine() {
+			t.Errorf("the state machine is named %q; the code says %q", got, dev.StateMachine())
+		}
+		group := template.resource(t, "ScheduleGroup")
+		if got := template.text(group["Name"]); got != dev.ScheduleGroup() {
+			t.Errorf("the group is named %q; the code says %q", got, dev.ScheduleGroup())
+		}
+		if got := pairs(group["Tags"], "Key", "Key"); !slices.Equal(got, [][2]string{{stage.RoleTag, stage.RoleTag}}) {
+			t.Errorf("the group's tags are %v; its role is looked for under %s", got, stage.RoleTag)
 		}
 	})
 	t.Run("one function's name contains ETLLambda", func(t *testing.T) {

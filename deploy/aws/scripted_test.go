@@ -22,10 +22,10 @@ import (
 	"github.com/ceap-platform/ceap/internal/awstest"
 )
 
-// stage is the shipped state machine on an emulator, with functions that follow a
+// scripted is the shipped state machine on an emulator, with functions that follow a
 // script: what the real ones do with rows is not its concern. Its fields are set
 // before it runs.
-type stage struct {
+type scripted struct {
 	parts, shards []string       // ids of what the steps parts and shards list
 	checks        int            // how often the queries are asked for before they are done
 	status        string         // of the run, if no part fails
@@ -51,9 +51,9 @@ type failure struct {
 	times int
 }
 
-func newStage(t *testing.T, name string) *stage {
+func newScripted(t *testing.T, name string) *scripted {
 	t.Helper()
-	s := &stage{
+	s := &scripted{
 		cloud: awstest.Start(t), name: "asl-" + name, partName: "asl-" + name + "-part", bucket: "asl-" + name, status: "SUCCEEDED",
 		planned: map[string]any{"action": "run", "runId": "r-1", "folder": "runs/r-1/"},
 
@@ -70,10 +70,10 @@ func newStage(t *testing.T, name string) *stage {
 
 // fail makes the next calls of a step, or of a part such as "extract p-0001", fail
 // with a type of error.
-func (s *stage) fail(call, kind string, times int) { s.failures[call] = &failure{kind, times} }
+func (s *scripted) fail(call, kind string, times int) { s.failures[call] = &failure{kind, times} }
 
 // run starts the state machine with runInput and waits for its end.
-func (s *stage) run(t *testing.T) *sfn.DescribeExecutionOutput {
+func (s *scripted) run(t *testing.T) *sfn.DescribeExecutionOutput {
 	t.Helper()
 	definition, err := os.ReadFile(machineFile)
 	if err != nil {
@@ -115,7 +115,7 @@ func (s *stage) run(t *testing.T) *sfn.DescribeExecutionOutput {
 }
 
 // note remembers a call, and returns the error with which it is to fail.
-func (s *stage) note(call string, payload any) error {
+func (s *scripted) note(call string, payload any) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.payloads[call] = payload
@@ -128,7 +128,7 @@ func (s *stage) note(call string, payload any) error {
 }
 
 // control is the control function.
-func (s *stage) control(ctx context.Context, data []byte) ([]byte, error) {
+func (s *scripted) control(ctx context.Context, data []byte) ([]byte, error) {
 	var payload map[string]any
 	if err := json.Unmarshal(data, &payload); err != nil {
 		return nil, err
@@ -147,7 +147,7 @@ func (s *stage) control(ctx context.Context, data []byte) ([]byte, error) {
 	return json.Marshal(answer)
 }
 
-func (s *stage) answer(ctx context.Context, step string, payload map[string]any) (any, error) {
+func (s *scripted) answer(ctx context.Context, step string, payload map[string]any) (any, error) {
 	switch step {
 	case "plan":
 		return s.planned, nil
@@ -167,7 +167,7 @@ func (s *stage) answer(ctx context.Context, step string, payload map[string]any)
 }
 
 // list writes the list of a Map's items, as the control function does.
-func (s *stage) list(ctx context.Context, name string, ids []string) (any, error) {
+func (s *scripted) list(ctx context.Context, name string, ids []string) (any, error) {
 	items := []map[string]any{}
 	for _, id := range ids {
 		items = append(items, map[string]any{"id": id, "rows": 5})
@@ -187,7 +187,7 @@ func (s *stage) list(ctx context.Context, name string, ids []string) (any, error
 
 // reduce decides as the control function does: from a caught error, else from the
 // reports that are missing.
-func (s *stage) reduce(state map[string]any) map[string]any {
+func (s *scripted) reduce(state map[string]any) map[string]any {
 	if caught := object(state["error"]); caught != nil {
 		return map[string]any{"status": "FAILED", "error": caught["Error"], "cause": caught["Cause"], "result": json.RawMessage(s.result("FAILED"))}
 	}
@@ -207,12 +207,12 @@ func (s *stage) reduce(state map[string]any) map[string]any {
 }
 
 // result is a run's result.
-func (s *stage) result(status string) []byte {
+func (s *scripted) result(status string) []byte {
 	return fmt.Appendf(nil, `{"runId":"r-1","batchId":"b-1","status":%q,"counts":{"extracted":10,"stored":10,"created":10},"warnings":[],"endedAt":"2026-01-28T00:00:00Z"}`, status)
 }
 
 // part is the part function.
-func (s *stage) part(_ context.Context, data []byte) ([]byte, error) {
+func (s *scripted) part(_ context.Context, data []byte) ([]byte, error) {
 	var payload map[string]any
 	if err := json.Unmarshal(data, &payload); err != nil {
 		return nil, err
@@ -231,28 +231,28 @@ func (s *stage) part(_ context.Context, data []byte) ([]byte, error) {
 }
 
 // steps returns the steps of the control function that did not fail, in order.
-func (s *stage) steps() []string {
+func (s *scripted) steps() []string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return slices.Clone(s.order)
 }
 
 // done returns the parts that have a report, sorted.
-func (s *stage) done() []string {
+func (s *scripted) done() []string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return slices.Sorted(slices.Values(s.reported))
 }
 
 // calls returns how often a call was made.
-func (s *stage) calls(call string) int {
+func (s *scripted) calls(call string) int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.count[call]
 }
 
 // payload returns the last payload of a call.
-func (s *stage) payload(call string) map[string]any {
+func (s *scripted) payload(call string) map[string]any {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return object(s.payloads[call])
