@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"os/exec"
+	"path/filepath"
 	"strconv"
 	"sync"
 	"time"
@@ -18,7 +19,8 @@ import (
 type Bootstrap struct {
 	// Name is the function's.
 	Name string
-	// Path is the executable that speaks Lambda's runtime API.
+	// Path is the executable that speaks Lambda's runtime API. Its folder is the
+	// working directory of the processes.
 	Path string
 	// Handler is the value of _HANDLER.
 	Handler string
@@ -173,11 +175,12 @@ func (rt *Runtime) start() (*instance, error) {
 		cloud: rt.cloud, key: rt.cloud.server.newKey(), timeout: rt.bootstrap.Timeout,
 		events: make(chan invocation), results: make(chan result), dead: make(chan struct{}),
 	}
-	in.api = &http.Server{Handler: in.routes()} //nolint:gosec // its one client is our process
-	in.cmd = exec.Command(rt.bootstrap.Path)    //nolint:gosec,noctx // the test's own binary, killed when the Cloud is closed
+	in.api = &http.Server{Handler: in.routes()}  //nolint:gosec // its one client is our process
+	in.cmd = exec.Command(rt.bootstrap.Path)     //nolint:gosec,noctx // the test's own binary, killed when the Cloud is closed
+	in.cmd.Dir = filepath.Dir(rt.bootstrap.Path) // as on AWS, where it is the code's folder
 	in.cmd.Env = append(rt.cloud.environ(in.key), "AWS_LAMBDA_RUNTIME_API="+listener.Addr().String(),
 		"_HANDLER="+rt.bootstrap.Handler, "AWS_LAMBDA_FUNCTION_NAME="+rt.bootstrap.Name,
-		"AWS_LAMBDA_FUNCTION_VERSION=$LATEST", "AWS_LAMBDA_FUNCTION_MEMORY_SIZE=512", "HOME=/tmp", "TZ=:UTC")
+		"AWS_LAMBDA_FUNCTION_VERSION=$LATEST", "AWS_LAMBDA_FUNCTION_MEMORY_SIZE=512", "LAMBDA_TASK_ROOT="+in.cmd.Dir, "TZ=:UTC")
 	in.cmd.Env = append(in.cmd.Env, rt.bootstrap.Env...)
 	in.cmd.Stdout, in.cmd.Stderr = rt, rt
 	rt.cloud.server.addInstance(in) // it may call as soon as it runs
