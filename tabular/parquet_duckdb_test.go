@@ -103,8 +103,6 @@ func drain(t *testing.T, rows tabular.Rows) [][]ceap.Value {
 	}
 }
 
-var sameValue = cmp.Comparer(func(a, b ceap.Value) bool { return a == b })
-
 func TestParquet_ReadsWhatDuckDBReads(t *testing.T) {
 	t.Parallel()
 	for _, tc := range []string{
@@ -131,7 +129,7 @@ func TestParquet_ReadsWhatDuckDBReads(t *testing.T) {
 			dir := duckTable(t, "SELECT "+tc+" AS v UNION ALL SELECT NULL UNION ALL SELECT "+tc, "")
 			wantColumns, want := duckRows(t, dir)
 			columns, got := parquetRows(t, dir)
-			if diff := cmp.Diff(want, got, sameValue); diff != "" {
+			if diff := cmp.Diff(want, got, equal()); diff != "" {
 				t.Error(diff)
 			}
 			if diff := cmp.Diff(wantColumns, columns); diff != "" {
@@ -154,7 +152,7 @@ func TestParquet_ReadsEveryKindOfPage(t *testing.T) {
 			if len(got) != 20000 {
 				t.Fatalf("%d rows", len(got))
 			}
-			if diff := cmp.Diff(want, got, sameValue); diff != "" {
+			if diff := cmp.Diff(want, got, equal()); diff != "" {
 				t.Error(diff[:min(len(diff), 2000)])
 			}
 		})

@@ -107,7 +107,7 @@ func (u *unpacker) unpack() ([]byte, error) {
 
 // count holds what the header says of values and sizes against bounds. It
 // returns how many bytes stand before the packed ones, and whether there are any.
-func (u *unpacker) count(h *format.PageHeader, size int) (plain int64, packed bool, err error) { //nolint:revive // packed is an answer
+func (u *unpacker) count(h *format.PageHeader, size int) (plain int64, packed bool, err error) {
 	var held int64
 	packed = u.codec != format.Uncompressed
 	switch {

@@ -48,15 +48,15 @@ func deliveries(n int) []delivery {
 }
 
 // written returns a Parquet file.
-func written(t testing.TB, rows []delivery, options ...parquet.WriterOption) []byte {
-	t.Helper()
+func written(tb testing.TB, rows []delivery, options ...parquet.WriterOption) []byte {
+	tb.Helper()
 	var b bytes.Buffer
 	w := parquet.NewGenericWriter[delivery](&b, options...)
 	if _, err := w.Write(rows); err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	if err := w.Close(); err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return b.Bytes()
 }
@@ -83,7 +83,7 @@ func readParquet(data []byte) ([]connector.Column, [][]ceap.Value, error) {
 	}
 }
 
-var equal = cmp.Comparer(func(a, b ceap.Value) bool { return a == b })
+func equal() cmp.Option { return cmp.Comparer(func(a, b ceap.Value) bool { return a == b }) }
 
 func TestParquet_ReadsTypes(t *testing.T) {
 	t.Parallel()
@@ -92,15 +92,20 @@ func TestParquet_ReadsTypes(t *testing.T) {
 		t.Fatal(err)
 	}
 	if diff := cmp.Diff([]connector.Column{
-		{Name: "customer_id", Type: "VARCHAR"}, {Name: "product_id", Type: "VARCHAR"}, {Name: "order_value", Type: "DOUBLE"},
-		{Name: "price", Type: "DECIMAL(18,2)"}, {Name: "email_eligible", Type: "BOOLEAN"}, {Name: "at", Type: "TIMESTAMP WITH TIME ZONE"}, {Name: "tags", Type: "LIST"},
+		{Name: "customer_id", Type: "VARCHAR"},
+		{Name: "product_id", Type: "VARCHAR"},
+		{Name: "order_value", Type: "DOUBLE"},
+		{Name: "price", Type: "DECIMAL(18,2)"},
+		{Name: "email_eligible", Type: "BOOLEAN"},
+		{Name: "at", Type: "TIMESTAMP WITH TIME ZONE"},
+		{Name: "tags", Type: "LIST"},
 	}, columns); diff != "" {
 		t.Error(diff)
 	}
 	if diff := cmp.Diff([]ceap.Value{
 		ceap.String("CUST-1"), ceap.String("PROD-1"), ceap.Float(0.25), ceap.Decimal("-0.04"), ceap.Bool(false),
 		ceap.Time(time.Date(2026, 1, 26, 0, 0, 1, 0, time.UTC)), ceap.String("[x]"),
-	}, rows[1], equal); diff != "" {
+	}, rows[1], equal()); diff != "" {
 		t.Error(diff)
 	}
 	if !rows[0][1].IsNull() || rows[0][6] != ceap.String("[]") {
@@ -150,7 +155,7 @@ func TestI8_RowGroupsAreTheWhole(t *testing.T) {
 			}
 			from = to
 		}
-		if diff := cmp.Diff(want, got, equal); diff != "" {
+		if diff := cmp.Diff(want, got, equal()); diff != "" {
 			r.Fatal(diff)
 		}
 	})
@@ -215,7 +220,7 @@ func TestParquet_ChecksChecksums(t *testing.T) {
 		at := 4 + r.IntN(len(data)-4)
 		data[at] ^= 1 << r.IntN(8)
 		columns, got, err := readParquet(data)
-		if err == nil && len(columns) == len(want[0]) && !cmp.Equal(want, got, equal) {
+		if err == nil && len(columns) == len(want[0]) && !cmp.Equal(want, got, equal()) {
 			changed++
 		}
 	}

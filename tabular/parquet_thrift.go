@@ -71,7 +71,7 @@ func (s *thriftScanner) varint() (uint64, error) {
 }
 
 func (s *thriftScanner) skip(n uint64) error {
-	if n > uint64(len(s.data)-s.at) {
+	if n > uint64(len(s.data)-s.at) { //nolint:gosec // at never passes the end
 		return errThriftShort
 	}
 	s.at += int(n) //nolint:gosec // bounded above
@@ -159,7 +159,7 @@ func (s *thriftScanner) items(n uint64, depth int, kinds ...byte) error {
 	if n > maxThriftList || depth > maxThriftDepth {
 		return errThriftLarge
 	}
-	if s.elements += int(n); s.elements > maxThriftElements { //nolint:gosec // bounded above
+	if s.elements += int(n); s.elements > maxThriftElements {
 		return errThriftLarge
 	}
 	for range n {

@@ -27,7 +27,7 @@ type arena struct{ bytes []byte }
 func (a *arena) text(b []byte) string {
 	start := len(a.bytes)
 	a.bytes = append(a.bytes, b...)
-	return unsafe.String(unsafe.SliceData(a.bytes[start:]), len(b))
+	return unsafe.String(unsafe.SliceData(a.bytes[start:]), len(b)) //nolint:gosec // these bytes are never written again
 }
 
 // next forgets the last batch's texts, without touching them.
@@ -71,7 +71,7 @@ func (n *parquetNode) intType(e *format.SchemaElement, get func(parquet.Value) i
 	}
 	switch t := e.LogicalType.Value.(type) {
 	case *format.DecimalType:
-		n.decimalType(e, t.Precision, t.Scale, get)
+		n.decimalType(t.Precision, t.Scale, get)
 	case *format.DateType:
 		n.dateType(get)
 	case *format.TimeType:
@@ -83,7 +83,7 @@ func (n *parquetNode) intType(e *format.SchemaElement, get func(parquet.Value) i
 	default:
 		switch {
 		case converted(e, deprecated.Decimal):
-			n.decimalType(e, e.Precision.V, e.Scale.V, get)
+			n.decimalType(e.Precision.V, e.Scale.V, get)
 		case converted(e, deprecated.Date):
 			n.dateType(get)
 		case converted(e, deprecated.TimeMillis):
@@ -129,7 +129,7 @@ func (n *parquetNode) sizedInt(bits int8, signed bool, get func(parquet.Value) i
 	})
 }
 
-func (n *parquetNode) decimalType(e *format.SchemaElement, precision, scale int32, get func(parquet.Value) int64) {
+func (n *parquetNode) decimalType(precision, scale int32, get func(parquet.Value) int64) {
 	name := fmt.Sprintf("DECIMAL(%d,%d)", precision, scale)
 	if scale < 0 || scale > maxScale {
 		n.set(name, func(parquet.Value, *arena) (ceap.Value, error) {
@@ -150,7 +150,7 @@ func (n *parquetNode) decimalType(e *format.SchemaElement, precision, scale int3
 		}
 		whole := new(big.Int).SetBytes(b)
 		if len(b) > 0 && b[0] >= 0x80 {
-			whole.Sub(whole, new(big.Int).Lsh(big.NewInt(1), uint(8*len(b)))) //nolint:gosec // bounded above
+			whole.Sub(whole, new(big.Int).Lsh(big.NewInt(1), uint(8*len(b))))
 		}
 		return ceap.Decimal(withPoint(whole.String(), int(scale))), nil
 	})
@@ -198,10 +198,9 @@ func unitOf(unit format.TimeUnitValue) time.Duration {
 
 func (n *parquetNode) timestampType(unit format.TimeUnitValue, instant bool, get func(parquet.Value) int64) { //nolint:revive // as the annotation has it
 	at, local := time.UnixMicro, "TIMESTAMP"
-	switch unitOf(unit) {
-	case time.Millisecond:
+	if step := unitOf(unit); step == time.Millisecond {
 		at = time.UnixMilli
-	case time.Nanosecond:
+	} else if step == time.Nanosecond {
 		at, local = func(ns int64) time.Time { return time.Unix(0, ns) }, "TIMESTAMP_NS"
 	}
 	if instant {
@@ -229,7 +228,7 @@ func floatValue(f float32) ceap.Value {
 func (n *parquetNode) bytesType(e *format.SchemaElement) {
 	switch t := e.LogicalType.Value.(type) {
 	case *format.DecimalType:
-		n.decimalType(e, t.Precision, t.Scale, nil)
+		n.decimalType(t.Precision, t.Scale, nil)
 	case *format.UUIDType:
 		n.set("UUID", uuidValue)
 	case *format.StringType, *format.EnumType:
@@ -241,7 +240,7 @@ func (n *parquetNode) bytesType(e *format.SchemaElement) {
 	default:
 		switch {
 		case converted(e, deprecated.Decimal):
-			n.decimalType(e, e.Precision.V, e.Scale.V, nil)
+			n.decimalType(e.Precision.V, e.Scale.V, nil)
 		case converted(e, deprecated.UTF8), converted(e, deprecated.Enum):
 			n.set("VARCHAR", textValue)
 		case converted(e, deprecated.Json):

@@ -59,7 +59,6 @@ type Athena struct {
 	now      func() time.Time
 	newID    func() string
 	sleep    func(context.Context, time.Duration) error
-	backoff  float64 // what waits between attempts are multiplied by
 }
 
 var (
@@ -72,10 +71,7 @@ var (
 // New returns the engine. load gives the configuration of AWS when it is first
 // needed.
 func New(env plugin.Env, s warehouse.Settings, load func(context.Context) (aws.Config, error)) *Athena {
-	a := &Athena{load: load, settings: s, now: env.Now, newID: env.NewID, sleep: sleep, backoff: 1}
-	if a.now == nil {
-		a.now = time.Now
-	}
+	a := &Athena{load: load, settings: s, now: env.Now, newID: env.NewID, sleep: sleep}
 	if a.newID == nil {
 		a.newID = rand.Text
 	}

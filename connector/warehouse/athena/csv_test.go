@@ -12,7 +12,7 @@ import (
 	"github.com/ceap-platform/ceap/connector/warehouse/athena"
 )
 
-var equalValue = cmp.Comparer(func(a, b ceap.Value) bool { return a == b })
+func equalValue() cmp.Option { return cmp.Comparer(func(a, b ceap.Value) bool { return a == b }) }
 
 func TestCSV_TellsNullFromEmpty(t *testing.T) {
 	t.Parallel()
@@ -33,7 +33,7 @@ func TestCSV_TellsNullFromEmpty(t *testing.T) {
 		if err != nil || read != int64(len(in)) {
 			t.Errorf("%q: read %d of %d bytes, %v", in, read, len(in), err)
 		}
-		if diff := cmp.Diff(want, got, equalValue); diff != "" {
+		if diff := cmp.Diff(want, got, equalValue()); diff != "" {
 			t.Errorf("%q:\n%s", in, diff)
 		}
 	}
@@ -83,7 +83,7 @@ func TestCSV_ReadsWhatWasWritten(t *testing.T) {
 		if len(rows) == 0 {
 			rows = nil
 		}
-		if diff := cmp.Diff(rows, got, equalValue); diff != "" {
+		if diff := cmp.Diff(rows, got, equalValue()); diff != "" {
 			r.Fatal(diff)
 		}
 	})
@@ -106,7 +106,7 @@ func FuzzCSV(f *testing.F) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if diff := cmp.Diff(rows, again, equalValue); diff != "" {
+		if diff := cmp.Diff(rows, again, equalValue()); diff != "" {
 			t.Fatal(diff)
 		}
 	})

@@ -53,7 +53,7 @@ func (j *job) judge(ctx context.Context, x *execution) (next attempt, pause time
 }
 
 // retries reports whether the attempt with that number is followed by another.
-func (r rule) retries(number int, retryable bool) bool { //nolint:revive // what Athena says
+func (r rule) retries(number int, retryable bool) bool {
 	switch r.action {
 	case again, later:
 		return number < maxAttempts

@@ -140,11 +140,15 @@ func TestQuery_NamesWhatIsMissing(t *testing.T) {
 		parts []string
 	}{
 		{
-			"SELECT custmer_id FROM product_deliveries", warehouse.Job{}, ceap.CodeInvalid,
+			"SELECT custmer_id FROM product_deliveries",
+			warehouse.Job{},
+			ceap.CodeInvalid,
 			[]string{"custmer_id", "(at 1:8 of the query)", `did you mean "customer_id"?`, "product_deliveries has customer_id, product_id"},
 		},
 		{
-			"SELECT d.custmer_id\nFROM product_deliveries d\nWHERE  d.nope = '{startDate}'", warehouse.Job{}, ceap.CodeInvalid,
+			"SELECT d.custmer_id\nFROM product_deliveries d\nWHERE  d.nope = '{startDate}'",
+			warehouse.Job{},
+			ceap.CodeInvalid,
 			[]string{"of the query)", "product_deliveries has customer_id, product_id"},
 		},
 		{"SELECT *\nFROM product_delivery", warehouse.Job{}, ceap.CodeInvalid, []string{"product_delivery", "2:6", "the database ceap_data_dev has product_deliveries"}},

@@ -48,11 +48,13 @@ type groupRows struct {
 	err     error // to be read after batches is closed
 }
 
-func newFileRows(ctx context.Context, client *s3.Client, bucket string, pieces []filePiece, first int64, columns []connector.Column, report connector.Report) *fileRows {
-	r := &fileRows{columns: columns, report: report, groups: make(chan *groupRows, readAhead), row: first - 1}
-	r.ctx, r.cancel = context.WithCancel(ctx)
-	r.budget = newBudget(r.ctx, readAhead, readAheadBytes)
-	go r.start(client, bucket, pieces)
+func newFileRows(ctx context.Context, client *s3.Client, part partData, first int64, report connector.Report) *fileRows {
+	ctx, cancel := context.WithCancel(ctx)
+	r := &fileRows{
+		ctx: ctx, cancel: cancel, columns: part.Columns, report: report,
+		groups: make(chan *groupRows, readAhead), budget: newBudget(ctx, readAhead, readAheadBytes), row: first - 1,
+	}
+	go r.start(client, part.Bucket, part.Pieces)
 	return r
 }
 

@@ -47,14 +47,14 @@ type cloud struct {
 	now    func() time.Time
 }
 
-func newCloud(t testing.TB, o fakeathena.Options) *cloud {
-	t.Helper()
-	c := &cloud{t: t, folder: t.TempDir(), now: time.Now}
+func newCloud(tb testing.TB, o fakeathena.Options) *cloud {
+	tb.Helper()
+	c := &cloud{t: tb, folder: tb.TempDir(), now: time.Now}
 	if o.Now == nil {
 		o.Now = time.Now
 	}
 	if err := os.MkdirAll(filepath.Join(c.folder, database), 0o750); err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	objects := gofakes3.New(s3mem.New()).Server()
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -64,24 +64,24 @@ func newCloud(t testing.TB, o fakeathena.Options) *cloud {
 		}
 		objects.ServeHTTP(w, r)
 	}))
-	t.Cleanup(server.Close)
+	tb.Cleanup(server.Close)
 	c.config = aws.Config{
 		Region: "us-east-1", BaseEndpoint: &server.URL, Credentials: credentials.NewStaticCredentialsProvider("id", "secret", ""),
 		HTTPClient: server.Client(), RetryMaxAttempts: 3,
 	}
 	c.s3 = awsapi.S3(c.config)
-	if _, err := c.s3.CreateBucket(t.Context(), &s3.CreateBucketInput{Bucket: aws.String(bucket)}); err != nil {
-		t.Fatal(err)
+	if _, err := c.s3.CreateBucket(tb.Context(), &s3.CreateBucketInput{Bucket: aws.String(bucket)}); err != nil {
+		tb.Fatal(err)
 	}
 	o.S3, o.Folder = c.s3, c.folder
 	fake, err := fakeathena.New(o)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	c.fake = fake
-	t.Cleanup(func() {
+	tb.Cleanup(func() {
 		if err := fake.Close(); err != nil {
-			t.Error(err)
+			tb.Error(err)
 		}
 	})
 	return c
@@ -150,15 +150,15 @@ func (c *cloud) keys(prefix string) []string {
 }
 
 // statement compiles a query for the guide's range.
-func statement(t testing.TB, query string) warehouse.Statement {
-	t.Helper()
+func statement(tb testing.TB, query string) warehouse.Statement {
+	tb.Helper()
 	q, problems := warehouse.ParseQuery(query)
 	if len(problems) > 0 {
-		t.Fatal(problems)
+		tb.Fatal(problems)
 	}
 	s, err := q.Compile(warehouse.Positional, request().Placeholders())
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	s.Database = database
 	return s
@@ -178,8 +178,8 @@ type next interface {
 }
 
 // drain returns copies of all rows; their numbers go on from first.
-func drain(t testing.TB, rows next, first int64) [][]ceap.Value {
-	t.Helper()
+func drain(tb testing.TB, rows next, first int64) [][]ceap.Value {
+	tb.Helper()
 	var out [][]ceap.Value
 	for {
 		batch, err := rows.Next()
@@ -187,11 +187,11 @@ func drain(t testing.TB, rows next, first int64) [][]ceap.Value {
 			return out
 		}
 		if err != nil {
-			t.Fatal(err)
+			tb.Fatal(err)
 		}
 		for _, rec := range batch {
 			if rec.Row != first+int64(len(out)) {
-				t.Fatalf("row %d is numbered %d", first+int64(len(out)), rec.Row)
+				tb.Fatalf("row %d is numbered %d", first+int64(len(out)), rec.Row)
 			}
 			out = append(out, append([]ceap.Value(nil), rec.Values...))
 		}
@@ -216,14 +216,14 @@ func shown(rows [][]ceap.Value) string {
 }
 
 // runDuck runs a statement with DuckDB, to make files.
-func runDuck(t testing.TB, query string) {
-	t.Helper()
+func runDuck(tb testing.TB, query string) {
+	tb.Helper()
 	db, err := sql.Open("duckdb", "")
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	defer db.Close() //nolint:errcheck // in memory
-	if _, err := db.ExecContext(t.Context(), query); err != nil {
-		t.Fatalf("%s: %v", query, err)
+	if _, err := db.ExecContext(tb.Context(), query); err != nil {
+		tb.Fatalf("%s: %v", query, err)
 	}
 }

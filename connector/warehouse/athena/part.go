@@ -8,7 +8,6 @@ import (
 	"io"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 
 	"github.com/ceap-platform/ceap"
@@ -211,6 +210,6 @@ func (a *Athena) OpenPart(ctx context.Context, p connector.Part) (warehouse.Rows
 		}
 		return r, nil
 	default:
-		return newFileRows(ctx, c.s3, d.Bucket, d.Pieces, p.FirstRow, d.Columns, connector.Report{}), nil
+		return newFileRows(ctx, c.s3, d, p.FirstRow, connector.Report{}), nil
 	}
 }

@@ -51,7 +51,7 @@ func (j *job) rows(ctx context.Context, x *execution) (warehouse.Rows, error) {
 		pieces = append(pieces, filePiece{Key: f.key, ETag: f.object.etag, From: 0, To: len(f.groups)})
 	}
 	bucket, _ := split(j.place.Root)
-	return newFileRows(ctx, j.s3, bucket, pieces, 1, columns, j.report(x)), nil
+	return newFileRows(ctx, j.s3, partData{Bucket: bucket, Pieces: pieces, Columns: columns}, 1, j.report(x)), nil
 }
 
 // plainRows opens the rows of a SELECT.

@@ -21,10 +21,10 @@ import (
 	"github.com/ceap-platform/ceap/plugin"
 )
 
-var sameValue = cmp.Comparer(func(a, b ceap.Value) bool { return a == b })
-
 // managed is the only workgroup, and manages results.
-var managed = []fakeathena.WorkGroup{{Name: "primary", ManagedResults: true}}
+func managed() []fakeathena.WorkGroup {
+	return []fakeathena.WorkGroup{{Name: "primary", ManagedResults: true}}
+}
 
 func numbers(n int) string {
 	return fmt.Sprintf("SELECT n, CASE WHEN n %% 7 = 0 THEN NULL WHEN n %% 7 = 1 THEN '' ELSE 'row, \"' || CAST(n AS VARCHAR) || chr(10) END AS s FROM UNNEST(sequence(1, %d)) AS t(n) WHERE n <= %d", max(n, 1), n)
@@ -55,7 +55,7 @@ func checkNumbers(t *testing.T, rows [][]ceap.Value, n int) {
 
 func TestQuery_ReadsAllRows(t *testing.T) {
 	t.Parallel()
-	for name, o := range map[string]fakeathena.Options{"unload": {}, "managed": {WorkGroups: managed}, "one file": {UnloadFiles: 1, GroupRows: 300}} {
+	for name, o := range map[string]fakeathena.Options{"unload": {}, "managed": {WorkGroups: managed()}, "one file": {UnloadFiles: 1, GroupRows: 300}} {
 		c := newCloud(t, o)
 		e := c.engine()
 		for _, n := range []int{0, 1, 999, 1000, 1001, 1999, 2000, 5000} {
@@ -132,7 +132,7 @@ func TestI8_PartsAreTheWhole(t *testing.T) {
 		case "select":
 			query = strings.Replace(query, " AS s FROM", ", 1 FROM", 1)
 		case "pages":
-			o.WorkGroups = managed
+			o.WorkGroups = managed()
 		}
 		c := newCloud(t, o)
 		s := statement(t, query)
@@ -192,7 +192,7 @@ func TestParts_AreBounded(t *testing.T) {
 func TestI9_ValuesAreThoseOfTheEmbeddedEngine(t *testing.T) {
 	t.Parallel()
 	c := newCloud(t, fakeathena.Options{GroupRows: 2})
-	p := newCloud(t, fakeathena.Options{WorkGroups: managed})
+	p := newCloud(t, fakeathena.Options{WorkGroups: managed()})
 	dir := t.TempDir()
 	if err := os.Symlink(c.folder, filepath.Join(dir, "warehouse")); err != nil {
 		t.Fatal(err)
@@ -206,12 +206,16 @@ func TestI9_ValuesAreThoseOfTheEmbeddedEngine(t *testing.T) {
 	}
 	for i, tc := range []struct{ typ, values string }{
 		{"BOOLEAN", "true, false, NULL"},
-		{"TINYINT", "-128, 127, 0, NULL"}, {"SMALLINT", "-32768, NULL"}, {"INTEGER", "2147483647, -1"},
+		{"TINYINT", "-128, 127, 0, NULL"},
+		{"SMALLINT", "-32768, NULL"},
+		{"INTEGER", "2147483647, -1"},
 		{"BIGINT", "-9223372036854775808, 9223372036854775807, NULL"},
 		{"REAL", "0.1, -1.5e10, 1e-30, 16777216, NULL, 'NaN', 'Infinity', '-Infinity', -0.0"},
 		{"DOUBLE", "0.1, 1e300, 123456789.125, 1e7, 0.001, 1e-5, NULL, 'NaN', 'Infinity', '-Infinity', -0.0, 9007199254740993"},
-		{"DECIMAL(4,2)", "29.90, -0.05, 0, NULL"}, {"DECIMAL(18,6)", "123456789012.123456, -0.000001"},
-		{"DECIMAL(38,2)", "'123456789012345678901234567890123456.78', '-0.01', NULL"}, {"DECIMAL(9,0)", "12, -7"},
+		{"DECIMAL(4,2)", "29.90, -0.05, 0, NULL"},
+		{"DECIMAL(18,6)", "123456789012.123456, -0.000001"},
+		{"DECIMAL(38,2)", "'123456789012345678901234567890123456.78', '-0.01', NULL"},
+		{"DECIMAL(9,0)", "12, -7"},
 		{"VARCHAR", "'007', '', NULL, 'Grüße, \"東京\" 👋', E'line\nbreak', ' x ', 'NULL', 'a,b', '\"', E'\\r', '\\'"},
 		{"DATE", "'2026-01-26', '1970-01-01', '1899-12-31', NULL"},
 		{"TIMESTAMP", "'2026-01-26 12:34:56.789', '1969-12-31 23:59:59.999', '2026-01-26 00:00:00', NULL"},
@@ -247,7 +251,7 @@ func TestI9_ValuesAreThoseOfTheEmbeddedEngine(t *testing.T) {
 				for i := range read {
 					read[i] = read[i][:2]
 				}
-				if diff := cmp.Diff(want, read, sameValue); diff != "" {
+				if diff := cmp.Diff(want, read, equalValue()); diff != "" {
 					t.Errorf("%s:\n%s", way, diff)
 				}
 			}
@@ -305,7 +309,7 @@ func TestI9_ConnectorsGiveEqualRows(t *testing.T) {
 			all[i] = drain(t, stream, 1)
 			_ = stream.Close()
 		}
-		if diff := cmp.Diff(all[0], all[1], sameValue); diff != "" {
+		if diff := cmp.Diff(all[0], all[1], equalValue()); diff != "" {
 			r.Fatal(diff)
 		}
 	})
