@@ -205,7 +205,7 @@ func (e *emulator) start(t *testing.T) *url.URL {
 		t.Fatal(err)
 	}
 	if _, err := os.Stat(tool); err != nil {
-		if os.Getenv("CEAP_REQUIRE_TOOLS") == "1" && e.needed { //nolint:forbidigo // asks whether a skip is allowed here
+		if os.Getenv("CEAP_REQUIRE_TOOLS") == "1" && e.needed {
 			t.Fatalf("%s is missing: run `make setup`", e.name)
 		}
 		t.Skipf("%s is missing: run `make setup`", e.name)

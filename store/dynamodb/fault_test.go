@@ -305,3 +305,43 @@ func TestI34_DamagedItems(t *testing.T) {
 	_, err = roles.Candidates.Get(t.Context(), batch[1].Key)
 	wantCode(t, err, ceap.CodeInternal, "CUST#c001", "version", "mend")
 }
+
+// TestI68_LostAnswers: the number of removed candidates is the true one.
+func TestI68_LostAnswers(t *testing.T) {
+	t.Parallel()
+	s := newStage(t)
+	roles := s.open(t)
+	upsert(t, roles, options("run-1"), candidate("a", "1"), candidate("a", "2"), candidate("b", "1"))
+	f := s.cloud.Inject(awstest.Fault{On: "dynamodb.DeleteItem", Times: 2, Do: awstest.LoseAnswer()})
+	out := ceap.OptOut{CustomerID: "a", At: noon()}
+	removed, err := roles.OptOuts.Put(t.Context(), out)
+	if err != nil {
+		t.Fatal(err)
+	}
+	equal(t, "faults", 2, f.Hits())
+	equal(t, "removed", int64(2), removed)
+	if removed, err = roles.OptOuts.Put(t.Context(), out); err != nil || removed != 0 {
+		t.Errorf("then removed %d, %v", removed, err)
+	}
+	equal(t, "items", 1, len(s.items(t, "Candidates", "CUST#")))
+	equal(t, "marks", 1, len(s.items(t, "Candidates", "MARK#")))
+}
+
+// TestOptOuts_Item: nothing is kept of a customer without wishes.
+func TestOptOuts_Item(t *testing.T) {
+	t.Parallel()
+	s := newStage(t)
+	roles := s.open(t)
+	for _, channel := range []string{"email", "s#m%s"} {
+		if _, err := roles.OptOuts.Put(t.Context(), ceap.OptOut{CustomerID: "a#b", ProgramID: "p", Channel: channel, At: noon()}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	equal(t, "items", 1, len(s.items(t, "OptOuts", "CUST#a%23b")))
+	for _, channel := range []string{"email", "s#m%s"} {
+		if err := roles.OptOuts.Withdraw(t.Context(), "a#b", "p", channel); err != nil {
+			t.Fatal(err)
+		}
+	}
+	equal(t, "items", 0, len(s.items(t, "OptOuts", "CUST#")))
+}

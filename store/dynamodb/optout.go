@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/aws/retry"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 	"golang.org/x/sync/errgroup"
@@ -99,7 +100,8 @@ func (s *Store) removeCovered(ctx context.Context, db *dynamodb.Client, out ceap
 	return removed, err
 }
 
-// erase removes a candidate and its mark, and reports whether it was there.
+// erase removes a candidate that was found, and its mark. It reports whether nobody
+// else has removed it first.
 func (s *Store) erase(ctx context.Context, db *dynamodb.Client, secret []byte, k ceap.Key) (bool, error) {
 	out, err := db.DeleteItem(ctx, &dynamodb.DeleteItemInput{
 		TableName: aws.String(s.table(candidateTable)), Key: key(k.PK(), k.SK()), ReturnValues: types.ReturnValueAllOld,
@@ -107,8 +109,11 @@ func (s *Store) erase(ctx context.Context, db *dynamodb.Client, secret []byte, k
 	if err != nil {
 		return false, err
 	}
+	// After an attempt whose answer was lost, the next finds nothing to remove.
+	attempts, _ := retry.GetAttemptResults(out.ResultMetadata)
+	gone := len(out.Attributes) > 0 || len(attempts.Results) > 1
 	_, err = db.DeleteItem(ctx, &dynamodb.DeleteItemInput{TableName: aws.String(s.table(candidateTable)), Key: key(markPK(secret, k), "MARK")})
-	return len(out.Attributes) > 0, err
+	return gone, err
 }
 
 // Withdraw implements [store.OptOuts].

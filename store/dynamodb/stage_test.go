@@ -39,30 +39,30 @@ type stage struct {
 }
 
 // newStage returns an empty stage with tables and bucket.
-func newStage(t testing.TB) *stage {
-	t.Helper()
-	s := bareStage(t)
-	s.deploy(t)
+func newStage(tb testing.TB) *stage {
+	tb.Helper()
+	s := bareStage(tb)
+	s.deploy(tb)
 	return s
 }
 
 // deploy makes tables and bucket.
-func (s *stage) deploy(t testing.TB) {
-	t.Helper()
+func (s *stage) deploy(tb testing.TB) {
+	tb.Helper()
 	for _, table := range dynamodb.Tables(s.config.Stage) {
-		if _, err := s.db.CreateTable(t.Context(), table); err != nil {
-			t.Fatal(err)
+		if _, err := s.db.CreateTable(tb.Context(), table); err != nil {
+			tb.Fatal(err)
 		}
 	}
-	if _, err := s.s3.CreateBucket(t.Context(), &s3.CreateBucketInput{Bucket: &s.config.ArtifactsBucket}); err != nil {
-		t.Fatal(err)
+	if _, err := s.s3.CreateBucket(tb.Context(), &s3.CreateBucketInput{Bucket: &s.config.ArtifactsBucket}); err != nil {
+		tb.Fatal(err)
 	}
 }
 
 // bareStage returns a stage that nothing was deployed to.
-func bareStage(t testing.TB) *stage {
-	t.Helper()
-	cloud := awstest.Start(t)
+func bareStage(tb testing.TB) *stage {
+	tb.Helper()
+	cloud := awstest.Start(tb)
 	config := dynamodb.DefaultConfig()
 	config.IndexShards = 2 // moto takes its time for each query
 	config.Stage = fmt.Sprintf("t%d", stages.Add(1))
@@ -74,17 +74,17 @@ func bareStage(t testing.TB) *stage {
 }
 
 // open opens the stage's store, as one process of several would.
-func (s *stage) open(t testing.TB) store.Roles {
-	t.Helper()
+func (s *stage) open(tb testing.TB) store.Roles {
+	tb.Helper()
 	var ids atomic.Int64
 	env := plugin.Env{
 		Logger: slog.New(slog.NewTextHandler(s.log, nil)), Now: s.clock.Now,
 		NewID: func() string { return fmt.Sprintf("id-%d", ids.Add(1)) },
 	}
 	roles := dynamodb.New(env, s.config, s.load)
-	t.Cleanup(func() {
+	tb.Cleanup(func() {
 		if err := roles.Close(); err != nil {
-			t.Error(err)
+			tb.Error(err)
 		}
 	})
 	return roles
