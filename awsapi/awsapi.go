@@ -9,6 +9,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -98,7 +99,40 @@ func Error(ctx context.Context, doing string, err error) error {
 	if !ok {
 		return &ceap.Error{Code: ceap.CodeUnavailable, Err: fmt.Errorf("%s: %w", doing, err), Hint: "look at region, credentials and network: `aws sts get-caller-identity` tells who you are"}
 	}
+	if action := Action(err); code == ceap.CodeForbidden && action != "" {
+		hint = "allow " + action + " for the role or user that CEAP runs as"
+	}
 	return &ceap.Error{Code: code, Message: doing, Err: &Fault{ErrorCode: api.ErrorCode(), Message: api.ErrorMessage(), err: err}, Hint: hint}
+}
+
+// Action returns the permission that the request of an error needs, such as
+// athena:StartQueryExecution; "" if that is not known.
+func Action(err error) string {
+	op, ok := errors.AsType[*smithy.OperationError](err)
+	if !ok {
+		return ""
+	}
+	prefix := map[string]string{ // where the permission's is not the service's name in lower case
+		"SFN": "states", "EventBridge": "events", "SageMaker Runtime": "sagemaker",
+	}[op.Service()]
+	if prefix == "" {
+		prefix = strings.ToLower(op.Service())
+	}
+	operation := op.Operation()
+	if prefix == "s3" {
+		switch operation {
+		case "ListObjectsV2", "HeadBucket":
+			operation = "ListBucket"
+		case "HeadObject":
+			operation = "GetObject"
+		case "CreateMultipartUpload", "UploadPart", "CompleteMultipartUpload":
+			operation = "PutObject"
+		case "DeleteObjects":
+			operation = "DeleteObject"
+		default:
+		}
+	}
+	return prefix + ":" + operation
 }
 
 // Fault is an answer of AWS that refuses a request.
