@@ -227,6 +227,14 @@ type Locator interface {
 	Locate(ctx context.Context, name string) (bucket, key string, err error)
 }
 
+// RangeReader is the optional ability of [Artifacts] to read a piece of a file in
+// one request, without opening it.
+type RangeReader interface {
+	// ReadRange returns those bytes of the file. Returns not_found if there is no
+	// such file, and io.ErrUnexpectedEOF if it is shorter.
+	ReadRange(ctx context.Context, name string, offset, length int64) ([]byte, error)
+}
+
 // ArtifactWriter writes one file.
 type ArtifactWriter interface {
 	io.Writer

@@ -68,7 +68,15 @@ type AWS struct {
 // tables and bucket, and the SQL engine is Athena.
 func (c *Config) OnAWS() *Config {
 	a := *c
-	settings := object("stage", c.AWS.Stage, "region", c.AWS.Region, "artifactsBucket", c.AWS.ArtifactsBucket)
+	var settings *plugin.Node
+	if c.Store.Type == "dynamodb" {
+		settings = c.Store.Settings
+	}
+	for _, one := range [][2]string{{"stage", c.AWS.Stage}, {"region", c.AWS.Region}, {"artifactsBucket", c.AWS.ArtifactsBucket}} {
+		if one[1] != "" {
+			settings = with(settings, one[0], one[1])
+		}
+	}
 	a.Store = Store{Type: "dynamodb", Settings: settings}
 	a.Connectors = maps.Clone(c.Connectors)
 	if a.Connectors == nil {
@@ -82,17 +90,6 @@ func (c *Config) OnAWS() *Config {
 	}
 	a.Connectors["data-warehouse"] = lake
 	return &a
-}
-
-// object returns an object of texts, without those that are empty.
-func object(pairs ...string) *plugin.Node {
-	n := &plugin.Node{Kind: plugin.NodeObject}
-	for i := 0; i+1 < len(pairs); i += 2 {
-		if pairs[i+1] != "" {
-			n = with(n, pairs[i], pairs[i+1])
-		}
-	}
-	return n
 }
 
 // with returns the object with that text under the name.

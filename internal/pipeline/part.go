@@ -12,6 +12,7 @@ import (
 	"github.com/ceap-platform/ceap/connector"
 	"github.com/ceap-platform/ceap/internal/journal"
 	"github.com/ceap-platform/ceap/internal/spool"
+	"github.com/ceap-platform/ceap/store"
 )
 
 // Extract reads the rows of a part, maps them, and spreads the candidates over
@@ -301,14 +302,21 @@ func (d *Distributed) gather(ctx context.Context, x *execution, pieces []piece, 
 
 // fetch reads a piece as it lies in its file.
 func (d *Distributed) fetch(ctx context.Context, p piece) ([]byte, error) {
+	if p.Length < 1 || p.Length > maxPiece || p.Offset < 0 {
+		return nil, ceap.Errorf(ceap.CodeInternal, "%s can have no %d bytes at %d", p.File, p.Length, p.Offset)
+	}
+	if r, ok := d.Artifacts.(store.RangeReader); ok {
+		data, err := r.ReadRange(ctx, p.File, p.Offset, p.Length)
+		if err != nil {
+			return nil, fmt.Errorf("reading %s: %w", p.File, err)
+		}
+		return data, nil
+	}
 	file, err := d.Artifacts.Open(ctx, p.File)
 	if err != nil {
 		return nil, fmt.Errorf("reading %s: %w", p.File, err)
 	}
 	defer file.Close() //nolint:errcheck // only read
-	if p.Length < 1 || p.Length > maxPiece || p.Offset < 0 || p.Offset+p.Length > file.Size() {
-		return nil, ceap.Errorf(ceap.CodeInternal, "%s has no %d bytes at %d", p.File, p.Length, p.Offset)
-	}
 	data := make([]byte, p.Length)
 	if n, err := file.ReadAt(data, p.Offset); err != nil && !(errors.Is(err, io.EOF) && n == len(data)) {
 		return nil, fmt.Errorf("reading %s: %w", p.File, err)

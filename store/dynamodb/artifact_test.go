@@ -470,3 +470,31 @@ func TestArtifacts_Bucket(t *testing.T) {
 		wantCode(t, w.Close(), ceap.CodeUnavailable, "no such bucket")
 	})
 }
+
+func TestArtifacts_ReadRange(t *testing.T) {
+	t.Parallel()
+	s := newStage(t)
+	roles := s.open(t)
+	content := []byte(noise(300 << 10))
+	write(t, roles, "runs/r/range", content)
+	reader, ok := roles.Artifacts.(store.RangeReader)
+	if !ok {
+		t.Fatal("no ranges can be read")
+	}
+	before := s.cloud.Count("s3.GetObject")
+	got, err := reader.ReadRange(t.Context(), "runs/r/range", 1000, 200_000)
+	if err != nil || !bytes.Equal(got, content[1000:201_000]) || s.cloud.Count("s3.GetObject") != before+1 {
+		t.Errorf("%d bytes in %d requests, %v", len(got), s.cloud.Count("s3.GetObject")-before, err)
+	}
+	for _, offset := range []int64{300<<10 - 1, 300 << 10, 1 << 30} {
+		if _, err := reader.ReadRange(t.Context(), "runs/r/range", offset, 2); !errors.Is(err, io.ErrUnexpectedEOF) {
+			t.Errorf("beyond the end, at %d: %v", offset, err)
+		}
+	}
+	if _, err := reader.ReadRange(t.Context(), "runs/r/none", 0, 1); ceap.ErrorCode(err) != ceap.CodeNotFound {
+		t.Errorf("a file that is missing: %v", err)
+	}
+	if _, err := reader.ReadRange(t.Context(), "runs/r/range", 0, 0); ceap.ErrorCode(err) != ceap.CodeInvalid {
+		t.Errorf("no bytes: %v", err)
+	}
+}
