@@ -16,7 +16,7 @@ VERSION  := $(shell git describe --tags --always --dirty 2>/dev/null || echo dev
 LDFLAGS  := -s -w -X github.com/ceap-platform/ceap/cli.version=$(VERSION)
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo test test-aws guide-aws race cover lint fuzz bench-batch bench-aws kill-test nocgo package fmt generate verify ci setup setup-aws clean
+.PHONY: help build demo test test-aws guide-aws race cover lint fuzz bench-batch bench-aws million-aws kill-test nocgo package fmt generate verify ci setup setup-aws clean
 
 help: ## print this help
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -60,8 +60,11 @@ fuzz: ## fuzz every target for FUZZTIME each
 bench-batch: build ## run ROWS generated rows through a program, beside DuckDB alone
 	$(GO) run ./bench/batch -rows $(ROWS) -ceap $(BIN)/ceap
 
-bench-aws: setup-aws ## measure the AWS path on emulators
+bench-aws: setup-aws ## measure the AWS path on emulators, and project what large runs take and cost
 	$(GO) run ./bench/aws
+
+million-aws: setup-aws ## take a million rows through the state machine on emulators, with parts that fail
+	CEAP_REQUIRE_TOOLS=1 $(GO) test -count=1 -timeout 60m -run TestMillionRowsInParts -v ./internal/awslambda -million.rows 1000000
 
 kill-test: ## kill a run of a million rows at ten points, run it again, compare with an undisturbed one
 	$(GO) test -count=1 -timeout 30m -run TestKill -v ./cli -kill-rows 2300000
