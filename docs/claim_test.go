@@ -1,6 +1,7 @@
 package docs_test
 
 import (
+	"encoding/json"
 	"go/ast"
 	"go/parser"
 	"go/token"
@@ -128,7 +129,9 @@ func TestErrors_AreListed(t *testing.T) {
 		}
 	}
 	codes := 0
-	for name, prefixes := range map[string][]string{"error.go": {"Code"}, "outcome.go": {"Reason", "Outcome"}, "run.go": {"Run"}} {
+	for name, prefixes := range map[string][]string{
+		"error.go": {"Code"}, "outcome.go": {"Reason", "Outcome"}, "run.go": {"Run"}, "internal/stage/fault.go": {"Error"},
+	} {
 		for _, code := range constants(t, name, prefixes) {
 			codes++
 			listed(code, name)
@@ -147,6 +150,26 @@ func TestErrors_AreListed(t *testing.T) {
 	}
 	if codes < 40 {
 		t.Errorf("only %d codes were found", codes)
+	}
+}
+
+// TestOperations_AlarmsAreListed holds docs/operations.md to the alarms of the
+// template.
+func TestOperations_AlarmsAreListed(t *testing.T) {
+	t.Parallel()
+	p := readPage(t, filepath.Join(root, "docs", "operations.md"))
+	data, err := os.ReadFile(filepath.Join(root, "deploy", "aws", "template.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	alarms := regexp.MustCompile(`AlarmName: !Sub ceap-\$\{Stage\}-(\w+)`).FindAllStringSubmatch(string(data), -1)
+	for _, m := range alarms {
+		if !strings.Contains(p.text, "\n| `"+m[1]+"` |") {
+			t.Errorf("the template has the alarm %s, which docs/operations.md does not list", m[1])
+		}
+	}
+	if len(alarms) < 5 {
+		t.Errorf("only %d alarms were found", len(alarms))
 	}
 }
 
@@ -249,5 +272,35 @@ func TestArchitecture_NamesWhatExists(t *testing.T) {
 	}
 	if found < 15 {
 		t.Errorf("only %d names were found", found)
+	}
+}
+
+// TestArchitecture_NamesEveryStep looks for the steps of the state machine that do
+// work, each with its line in the walk of a row on AWS.
+func TestArchitecture_NamesEveryStep(t *testing.T) {
+	t.Parallel()
+	p := readPage(t, filepath.Join(root, "ARCHITECTURE.md"))
+	data, err := os.ReadFile(filepath.Join(root, "deploy", "aws", "statemachine.asl.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var machine struct {
+		States map[string]struct{ Type string }
+	}
+	if err := json.Unmarshal(data, &machine); err != nil {
+		t.Fatal(err)
+	}
+	found := 0
+	for name, state := range machine.States {
+		if state.Type != "Task" && state.Type != "Map" {
+			continue
+		}
+		found++
+		if !strings.Contains(p.text, "\n| "+name+" | ") {
+			t.Errorf("ARCHITECTURE.md does not say what happens in %s", name)
+		}
+	}
+	if found < 8 {
+		t.Errorf("only %d steps were found", found)
 	}
 }
