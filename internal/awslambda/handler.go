@@ -70,7 +70,7 @@ func decode(payload []byte, into any) error {
 	if err := json.Unmarshal(payload, into); err != nil {
 		wrong := &ceap.Error{Code: ceap.CodeInvalid, Message: "the input is not what is needed", Err: err, Hint: `write it like {"programId": "product-reviews", "marketplace": "US", "dateRange": {"start": "2026-01-26", "end": "2026-01-27"}}`}
 		if t, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
-			wrong.Field, wrong.Err = t.Field, fmt.Errorf("it is a %s", t.Value)
+			wrong.Field, wrong.Err = t.Field, fmt.Errorf("this is not the place for: %s", t.Value)
 		}
 		return wrong
 	}

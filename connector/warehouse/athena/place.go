@@ -36,7 +36,7 @@ func (a *Athena) place(ctx context.Context, c *clients, s warehouse.Statement) (
 	var conf *types.WorkGroupConfiguration
 	switch {
 	case err == nil && out.WorkGroup.State == types.WorkGroupStateDisabled:
-		return p, s.Failed(ceap.CodeUnavailable, -1, "the workgroup "+p.WorkGroup+" is disabled").
+		return p, s.Failed(ceap.CodeInvalid, -1, "the workgroup "+p.WorkGroup+" is disabled").
 			WithHint("turn it on in Athena, or set another with sourceConfig.workGroup or connectors.data-warehouse.workGroup")
 	case err == nil:
 		conf = out.WorkGroup.Configuration
@@ -107,14 +107,14 @@ func (a *Athena) startFailed(ctx context.Context, s warehouse.Statement, p place
 	}
 	switch lower := strings.ToLower(text); {
 	case strings.Contains(lower, "workgroup") && strings.Contains(lower, "not found"):
-		return s.Failed(ceap.CodeUnavailable, -1, "there is no workgroup "+p.WorkGroup).
+		return s.Failed(ceap.CodeInvalid, -1, "there is no workgroup "+p.WorkGroup).
 			WithHint("set sourceConfig.workGroup or connectors.data-warehouse.workGroup to one that exists: `aws athena list-work-groups`")
 	case strings.Contains(lower, "output bucket") || strings.Contains(lower, "output location") || strings.Contains(lower, "s3 location"):
 		bucket, _ := split(p.Root)
-		return s.Failed(ceap.CodeUnavailable, -1, fmt.Sprintf("results cannot go to the bucket %s: %s", bucket, text)).
+		return s.Failed(ceap.CodeInvalid, -1, fmt.Sprintf("results cannot go to the bucket %s: %s", bucket, text)).
 			WithHint("make the bucket in the query's region, or set another with sourceConfig.resultsBucket or connectors.data-warehouse.resultsBucket")
 	case strings.Contains(lower, "catalog") && strings.Contains(lower, "not exist"):
-		return s.Failed(ceap.CodeUnavailable, -1, text).WithHint("set connectors.data-warehouse.catalog to one of `aws athena list-data-catalogs`")
+		return s.Failed(ceap.CodeInvalid, -1, text).WithHint("set connectors.data-warehouse.catalog to one of `aws athena list-data-catalogs`")
 	default:
 		return a.refused(ctx, s, p, m, text)
 	}
