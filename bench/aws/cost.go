@@ -45,7 +45,6 @@ const (
 	scannedBytes  = 120      // of a row, in the columns that the query reads
 	rowsAGroup    = 50       // rows that are read by one request
 	indexes       = 2        // of the table of candidates; each is written once
-	getsAPiece    = 2        // requests
 	putBytes      = 8 << 20  // of a part of a file in S3
 	filesAPart    = 5        // report, journal, rows, pieces and the like
 	artifactsDays = 30       // ArtifactDays
@@ -98,7 +97,7 @@ func project(rows float64, m perRow) projection {
 	parts := math.Min(math.Ceil(rows/partRows), maxParts)
 	each := rows / parts
 	pieces := math.Ceil(each * entryBytes / pieceBytes)
-	gets := parts * parts * pieces * getsAPiece
+	gets := parts * parts * pieces // a piece is one request
 
 	// A row waits for two reads of its group, two writes, and the reads that verify.
 	const roundTrips = 3.0/rowsAGroup + 2.0/8 // 8 rows of a group are written at a time
@@ -127,7 +126,7 @@ func project(rows float64, m perRow) projection {
 	p.cost("DynamoDB writes", rows*writes*priceWrite, "%s rows x %.0f units (item, mark, %d indexes) x $0.625 a million", count(rows), writes, indexes)
 	p.cost("DynamoDB reads", rows*m.Reads*priceRead, "%s rows x %.1f keys x $0.125 a million", count(rows), m.Reads)
 	p.cost("Step Functions", (2*parts*transitions+stepsAround)*priceTransition, "(2 x %s parts x %d + %.0f) transitions x $25 a million", count(parts), transitions, stepsAround)
-	p.cost("S3 GET", gets*priceGet, "%s parts x %s shards x %.0f pieces x %d = %s x $0.40 a million", count(parts), count(parts), pieces, getsAPiece, count(gets))
+	p.cost("S3 GET", gets*priceGet, "%s parts x %s shards x %.0f pieces = %s x $0.40 a million", count(parts), count(parts), pieces, count(gets))
 	puts := 2*parts*filesAPart + rows*packedBytes/putBytes
 	p.cost("S3 PUT", puts*pricePut, "2 x %s parts x %d files + %s of rows / 8 MiB = %s x $5 a million", count(parts), filesAPart, gigabytes(rows*packedBytes), count(puts))
 	kept := 2 * rows * packedBytes / 1e9

@@ -178,7 +178,7 @@ func (f *figures) emulated(ctx context.Context, w *world, binary string) error {
 	return err
 }
 
-// runs runs the program, each time with new processes, and notes their memory.
+// runs takes the program through some runs, each time with new processes, and notes their memory.
 func (f *figures) runs(ctx context.Context, w *world, binary, name string, day func(n int) string, environ []string) (extract, store []timing, err error) {
 	var peaks [2]int64
 	for n := range medianOf {

@@ -60,7 +60,7 @@ type located struct {
 }
 
 // Locate implements [store.Locator].
-func (l located) Locate(_ context.Context, name string) (bucket, key string, err error) {
+func (l located) Locate(_ context.Context, name string) (bucket, key string, err error) { //nolint:unparam // the contract
 	return "", filepath.Join(l.folder, filepath.FromSlash(name)), nil
 }
 

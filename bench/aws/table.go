@@ -58,7 +58,7 @@ func (t *table) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	_, operation, _ := strings.Cut(r.Header.Get("X-Amz-Target"), ".")
-	answer := ""
+	var answer string
 	switch {
 	case operation == "BatchGetItem":
 		answer = t.read(body)

@@ -46,7 +46,7 @@ func startWorker(binary, handler string, environ []string) (*worker, error) {
 	}
 	w := &worker{ready: make(chan struct{}), events: make(chan []byte), answers: make(chan answer), dead: make(chan struct{})}
 	w.api = &http.Server{Handler: w.routes()} //nolint:gosec // its one client is our process
-	w.cmd = exec.Command(binary)              //nolint:gosec,noctx // our own program, killed by close
+	w.cmd = exec.Command(binary)              //nolint:noctx // killed by close
 	w.cmd.Env = slices.Concat(environ, []string{
 		"AWS_LAMBDA_RUNTIME_API=" + listener.Addr().String(), "_HANDLER=" + handler, "AWS_LAMBDA_FUNCTION_NAME=bench",
 		"AWS_LAMBDA_FUNCTION_VERSION=$LATEST", "AWS_LAMBDA_FUNCTION_MEMORY_SIZE=1769", "HOME=/tmp", "TZ=:UTC",
