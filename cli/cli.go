@@ -124,7 +124,7 @@ Exit status: 0 done, 1 failed, 2 wrong input, 3 wrong environment, 4 skipped.`,
 		groupStart:   {s.initCommand(), s.demoCommand()},
 		groupProgram: {s.validateCommand(), s.programCommand(), s.schemaCommand(), s.doctorCommand()},
 		groupRun:     {s.runCommand(), s.runsCommand(), s.candidatesCommand(), s.whyCommand(), s.optOutCommand(), s.optInCommand()},
-		groupOperate: {s.configCommand(), s.pluginsCommand(), s.backupCommand(), s.sweepCommand(), s.versionCommand()},
+		groupOperate: {s.configCommand(), s.pluginsCommand(), s.backupCommand(), s.sweepCommand(), s.awsCommand(), s.versionCommand()},
 	} {
 		for _, c := range commands {
 			c.GroupID = group

@@ -22,11 +22,12 @@ import (
 type project struct {
 	t           *testing.T
 	binary, dir string
+	env         []string // nil means the test's own
 }
 
 func newProject(t *testing.T, binary string, files map[string]string) project {
 	t.Helper()
-	p := project{t, binary, t.TempDir()}
+	p := project{t: t, binary: binary, dir: t.TempDir()}
 	for name, content := range files {
 		p.write(name, content)
 	}
@@ -55,7 +56,7 @@ func (p project) start(args ...string) *process {
 	p.t.Helper()
 	c := &process{p: p}
 	c.cmd = exec.CommandContext(p.t.Context(), p.binary, append([]string{"-C", p.dir}, args...)...)
-	c.cmd.Stdout, c.cmd.Stderr = &c.out, &c.err
+	c.cmd.Stdout, c.cmd.Stderr, c.cmd.Env = &c.out, &c.err, p.env
 	if err := c.cmd.Start(); err != nil {
 		p.t.Fatal(err)
 	}
@@ -103,12 +104,12 @@ func (c *process) result() ceap.RunResult {
 }
 
 // untilRunning waits until the store shows a run of the program in progress.
-func (p project) untilRunning(program string) {
+func (p project) untilRunning(program string, flags ...string) {
 	p.t.Helper()
 	ctx, stop := context.WithTimeout(p.t.Context(), time.Minute)
 	defer stop()
 	for ctx.Err() == nil {
-		c := p.start("runs", "list", "--program", program)
+		c := p.start(append([]string{"runs", "list", "--program", program}, flags...)...)
 		if c.wait() == 0 && strings.Contains(c.out.String(), "RUNNING") {
 			return
 		}

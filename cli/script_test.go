@@ -15,13 +15,17 @@ import (
 
 	"github.com/ceap-platform/ceap/builtin"
 	"github.com/ceap-platform/ceap/cli"
+	"github.com/ceap-platform/ceap/internal/awslambda"
 )
 
 var update = flag.Bool("update", false, "rewrite the expectations in testdata/script") //nolint:gochecknoglobals // a flag of the test binary
 
 // The test binary runs itself as the command ceap.
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"ceap": func() { os.Exit(cli.Main(builtin.All())) }})
+	testscript.Main(m, map[string]func(){
+		"ceap":        func() { os.Exit(cli.Main(builtin.All())) },
+		"ceap-lambda": func() { os.Exit(awslambda.Main(builtin.All())) },
+	})
 }
 
 // TestScripts runs the command line end to end. Each file of testdata/script is
@@ -38,7 +42,11 @@ func TestScripts(t *testing.T) {
 			"json":  jsonValue,
 			"plain": plain,
 			"put":   put,
+			"stage": deployStage,
+
+			"sameresult": sameResult,
 		},
+		Condition: emulated,
 		Setup: func(env *testscript.Env) error {
 			env.Setenv("NO_COLOR", "1")
 			return nil
