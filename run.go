@@ -101,7 +101,7 @@ type RunResult struct {
 	Marketplace   string    `json:"marketplace"`
 	DateRange     DateRange `json:"dateRange"`
 	Status        RunStatus `json:"status"`
-	Message       string    `json:"message,omitempty"` // why the status is not SUCCEEDED, and what to do
+	Message       string    `json:"message,omitempty"`   // why the status is not SUCCEEDED, and what to do
 	ErrorCode     Code      `json:"errorCode,omitempty"` // of what stopped the run before its end, which Message tells
 	Counts        Counts    `json:"counts"`
 

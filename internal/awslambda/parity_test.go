@@ -126,6 +126,7 @@ func batch(program, id, start, end string) ceap.RunInput {
 func examples() []scenario {
 	one := func(name, project, file, program, start, end string) scenario {
 		return scenario{name, project, func(t *testing.T, w *world) []any {
+			t.Helper()
 			w.apply(t, "programs/"+file)
 			seen := observed(t, w, batch(program, "b1", start, end))
 			return unordered(append(seen, observed(t, w, batch(program, "b2", start, end))...)) // again: nothing new
@@ -155,7 +156,7 @@ func unordered(seen []any) []any {
 		for i := range outcomes {
 			outcomes[i].Row, outcomes[i].Reason = 0, number.ReplaceAllString(outcomes[i].Reason, "row")
 		}
-		slices.SortStableFunc(outcomes, func(a, b ceap.Outcome) int { return a.Key.Compare(b.Key) })
+		slices.SortStableFunc(outcomes, func(a, b ceap.Outcome) int { return a.Compare(b.Key) })
 	}
 	return seen
 }
@@ -212,11 +213,13 @@ func lives() []scenario {
 	}
 	return []scenario{
 		{"every outcome", quickStart, func(t *testing.T, w *world) []any {
+			t.Helper()
 			orders(t, w, mixed()...)
 			w.apply(t, shop(asText, byEmail+byValue))
 			return observed(t, w, in("b1"))
 		}},
 		{"typed values", quickStart, func(t *testing.T, w *world) []any {
+			t.Helper()
 			orders(t, w, "C-1,P-1,2026-01-26,10.50,US,true", "C-2,P-1,2026-01-26,3,US,false")
 			w.apply(t, shop("SELECT customer_id, product_id, CAST(day AS DATE) AS day, CAST(value AS DECIMAL(12,2)) AS value, "+
 				"CAST(12345678901 AS BIGINT) AS big, CAST(0.1 AS DOUBLE) AS real_one, CAST(NULL AS VARCHAR) AS nothing, '' AS empty_text, true AS flag, "+
@@ -224,11 +227,13 @@ func lives() []scenario {
 			return observed(t, w, in("b1"))
 		}},
 		{"the best of each customer and of the run", quickStart, func(t *testing.T, w *world) []any {
+			t.Helper()
 			orders(t, w, mixed()...)
 			w.apply(t, shop(asText, strings.Replace(byEmail, "}]}", "}, {filterId: best, filterType: capacity, order: 2, parameters: {maxPerCustomer: 1, maxPerSubject: 4, maxPerRun: 9}}]}", 1)+byValue))
 			return observed(t, w, in("b1"))
 		}},
 		{"data that changes", quickStart, func(t *testing.T, w *world) []any {
+			t.Helper()
 			orders(t, w, mixed()...)
 			w.apply(t, shop(asText, byValue))
 			seen := observed(t, w, in("b1"))
@@ -237,6 +242,7 @@ func lives() []scenario {
 			return append(seen, observed(t, w, in("b2"))...)
 		}},
 		{"a batch that is sent again", quickStart, func(t *testing.T, w *world) []any {
+			t.Helper()
 			orders(t, w, mixed()...)
 			w.apply(t, shop(asText, ""))
 			seen := append(observed(t, w, in("b1")), observed(t, w, in("b1"))...)
@@ -245,6 +251,7 @@ func lives() []scenario {
 			return append(seen, observed(t, w, other)...)
 		}},
 		{"opted out, consumed, deleted, expired", quickStart, func(t *testing.T, w *world) []any {
+			t.Helper()
 			orders(t, w, mixed()...)
 			w.apply(t, shop(asText, ""))
 			seen := observed(t, w, in("b1"))
@@ -267,36 +274,43 @@ func lives() []scenario {
 			return append(seen, observed(t, w, in("b4"))...)
 		}},
 		{"no rows", quickStart, func(t *testing.T, w *world) []any {
+			t.Helper()
 			orders(t, w, mixed()...)
 			w.apply(t, shop(asText, ""))
 			return observed(t, w, batch("shop", "b1", "2025-06-01", "2025-06-02"))
 		}},
 		{"rows are expected and there are none", quickStart, func(t *testing.T, w *world) []any {
+			t.Helper()
 			orders(t, w, mixed()...)
 			w.apply(t, shop(asText, "expectRows: true\n"))
 			return observed(t, w, batch("shop", "b1", "2025-06-01", "2025-06-02"))
 		}},
 		{"a limit that cuts rows off", quickStart, func(t *testing.T, w *world) []any {
+			t.Helper()
 			orders(t, w, "C-1,P-1,2026-01-26,1,US,true", "C-2,P-1,2026-01-26,1,US,true")
 			w.apply(t, shop(asText+" LIMIT 2", ""))
 			return observed(t, w, in("b1"))
 		}},
 		{"a column that is missing", quickStart, func(t *testing.T, w *world) []any {
+			t.Helper()
 			orders(t, w, mixed()...)
 			w.apply(t, strings.Replace(shop(asText, ""), "customerId: customer_id", "customerId: custmer_id", 1))
 			return observed(t, w, in("b1"))
 		}},
 		{"a table that is missing", quickStart, func(t *testing.T, w *world) []any {
+			t.Helper()
 			orders(t, w, mixed()...)
 			w.apply(t, shop(strings.Replace(asText, "orders", "ordres", 1), ""))
 			return observed(t, w, in("b1"))
 		}},
 		{"a query that is wrong", quickStart, func(t *testing.T, w *world) []any {
+			t.Helper()
 			orders(t, w, mixed()...)
 			w.apply(t, shop(strings.Replace(asText, "customer_id", "costumer", 1), ""))
 			return observed(t, w, in("b1"))
 		}},
 		{"a program that is switched off", quickStart, func(t *testing.T, w *world) []any {
+			t.Helper()
 			orders(t, w, mixed()...)
 			w.apply(t, shop(asText, ""))
 			if _, err := w.app.SwitchProgram(t.Context(), "shop", "US", false); err != nil {
@@ -309,12 +323,14 @@ func lives() []scenario {
 			return append(seen, observed(t, w, in("b2"))...)
 		}},
 		{"a marketplace that the program lacks", quickStart, func(t *testing.T, w *world) []any {
+			t.Helper()
 			w.apply(t, shop(asText, ""))
 			other := in("b1")
 			other.Marketplace = "UK"
 			return observed(t, w, other)
 		}},
 		{"two connectors with the same candidates", quickStart, func(t *testing.T, w *world) []any {
+			t.Helper()
 			orders(t, w, mixed()...)
 			second := strings.Replace(shop(asText, ""), "connectorId: orders", "connectorId: again", 1)
 			second = second[strings.Index(second, "  - connectorId"):]
@@ -331,6 +347,7 @@ func faults() []scenario {
 	asText := strings.Replace(allOrders, "value,", "CAST(value AS varchar) AS value,", 1)
 	faulty := func(name string, inject func(w *world)) scenario {
 		return scenario{name, quickStart, func(t *testing.T, w *world) []any {
+			t.Helper()
 			orders(t, w, mixed()...)
 			w.apply(t, shop(asText, byEmail+byValue))
 			if w.cloud != nil {

@@ -101,6 +101,7 @@ func embedded(t *testing.T, project string, environ ...string) *world {
 	}
 	t.Cleanup(func() { _ = w.roles.Close() })
 	w.run = func(t *testing.T, req app.RunRequest) (ceap.RunResult, error) {
+		t.Helper()
 		return w.app.Run(t.Context(), req, &pipeline.Meter{})
 	}
 	return w
@@ -150,6 +151,7 @@ func onAWS(t *testing.T, project string, environ ...string) *world {
 	w.functions(t, c, s)
 	w.machine(t)
 	w.run = func(t *testing.T, req app.RunRequest) (ceap.RunResult, error) {
+		t.Helper()
 		return w.app.RunOnStage(t.Context(), s, req, &pipeline.Meter{}, pause)
 	}
 	return w

@@ -34,19 +34,22 @@ func TestI28_KeptAnswersGoBeforeTheFallback(t *testing.T) {
 		warns  string
 	}{
 		{
-			"kept", results{Value: 25, Confidence: 0.5, HasConfidence: true, Err: down, Cached: true},
+			"kept",
+			results{Value: 25, Confidence: 0.5, HasConfidence: true, Err: down, Cached: true},
 			ceap.Score{ModelID: "m", Value: 0.25, Confidence: 0.5, HasConfidence: true, State: ceap.ScoreCached, Reason: ceap.ReasonModelError},
 			ceap.ScoreCount{ModelID: "m", Fallback: 1, Cached: 1, Reason: "MODEL_ERROR: down"},
 			"1 candidates got an earlier answer of it; 0 candidates got its fallbackScore and 0 no score from it: down",
 		},
 		{
-			"kept when there was another scale", results{Value: 101, Err: down, Cached: true},
+			"kept when there was another scale",
+			results{Value: 101, Err: down, Cached: true},
 			ceap.Score{ModelID: "m", Value: 0.8, State: ceap.ScoreFallback, Reason: ceap.ReasonModelError},
 			ceap.ScoreCount{ModelID: "m", Fallback: 1, Reason: "MODEL_ERROR: down"},
 			"MODEL_ERROR: 1 candidates got its fallbackScore and 0 no score from it: down",
 		},
 		{
-			"nothing kept", results{Err: &scorer.NotConfigured{Need: "an endpoint"}},
+			"nothing kept",
+			results{Err: &scorer.NotConfigured{Need: "an endpoint"}},
 			ceap.Score{ModelID: "m", Value: 0.8, State: ceap.ScoreFallback, Reason: ceap.ReasonModelNotConfigured},
 			ceap.ScoreCount{ModelID: "m", Fallback: 1, Reason: "MODEL_NOT_CONFIGURED: an endpoint"},
 			"MODEL_NOT_CONFIGURED: 1 candidates got its fallbackScore and 0 no score from it: an endpoint",

@@ -318,7 +318,7 @@ func (d *Distributed) fetch(ctx context.Context, p piece) ([]byte, error) {
 	}
 	defer file.Close() //nolint:errcheck // only read
 	data := make([]byte, p.Length)
-	if n, err := file.ReadAt(data, p.Offset); err != nil && !(errors.Is(err, io.EOF) && n == len(data)) {
+	if n, err := file.ReadAt(data, p.Offset); err != nil && (n < len(data) || !errors.Is(err, io.EOF)) {
 		return nil, fmt.Errorf("reading %s: %w", p.File, err)
 	}
 	return data, nil

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/ceap-platform/ceap"
@@ -254,28 +255,31 @@ func (s *sum) clock(stage string, from time.Time, reports []*PartReport) {
 func (s *sum) why(ctx context.Context, missing []Part, of int) (*ceap.Error, error) {
 	const shown = 20
 	var note *partFailure
-	names := ""
+	var names []string
 	for i, part := range missing {
 		if i < shown {
-			names += " " + part.ID
+			names = append(names, part.ID)
 		}
 		var f partFailure
 		ok, err := s.d.found(ctx, s.w.file("failures/"+part.ID+".json"), &f)
 		if err != nil {
 			return nil, err
 		}
-		if ok && f.Attempt == s.w.Attempt {
+		if ok && f.Attempt == s.w.Attempt && note == nil {
 			note = &f
+		}
+		if note != nil && i >= shown {
 			break
 		}
 	}
 	if len(missing) > shown {
-		names += " ..."
+		names = append(names, "...")
 	}
+	which := fmt.Sprintf("%d of %d parts did not finish (%s)", len(missing), of, strings.Join(names, " "))
 	if note == nil {
-		return ceap.Errorf(ceap.CodeUnavailable, "%d of %d parts did not finish (%s) and left no word: their processes died or ran out of time", len(missing), of, names[1:]), nil
+		return ceap.Errorf(ceap.CodeUnavailable, "%s and left no word: their processes died or ran out of time", which), nil
 	}
-	return ceap.Errorf(note.Code, "%d of %d parts did not finish (%s): %s", len(missing), of, names[1:], note.Message), nil
+	return ceap.Errorf(note.Code, "%s: %s", which, note.Message), nil
 }
 
 // ReadParts returns the parts that a manifest lists.

@@ -18,9 +18,9 @@ import (
 )
 
 // unload returns the files of a result, in the order of the manifest.
-func (c *cloud) unload(sql, prefix string, parameters ...string) []*parquet.File {
+func (c *cloud) unload(sql, prefix string) []*parquet.File {
 	c.t.Helper()
-	q := c.must("UNLOAD ("+sql+") TO '"+results+prefix+"' WITH (format = 'PARQUET', compression = 'SNAPPY')", parameters...)
+	q := c.must("UNLOAD ("+sql+") TO '"+results+prefix+"' WITH (format = 'PARQUET', compression = 'SNAPPY')")
 	var files []*parquet.File
 	for location := range strings.FieldsSeq(c.object(*q.Statistics.DataManifestLocation)) {
 		data := c.object(location)
