@@ -44,8 +44,14 @@ guide-aws: setup-aws ## run every command of the data source guide with the AWS 
 	CEAP_REQUIRE_TOOLS=1 CEAP_TRANSCRIPT=$(CURDIR)/dist/guide.txt $(GO) test -count=1 ./internal/awstest/guide
 	@cat dist/guide.txt
 
+# Packages whose tests take minutes with the race detector: they run with -short.
+SLOW := internal/awslambda store/dynamodb connector/warehouse/athena tabular
+# Packages whose tests run processes and look at files: nothing of ours runs side by side in them.
+LONE := deploy/aws internal/awstest/guide
+
 race: ## run the tests with the race detector
-	$(GO) test -race -shuffle=on ./...
+	$(GO) test -race -shuffle=on $$($(GO) list ./... | grep -vE '/($(subst $() ,|,$(strip $(SLOW) $(LONE))))$$')
+	$(GO) test -race -short -shuffle=on $(addprefix ./,$(SLOW))
 
 cover: ## print the coverage of each package
 	$(GO) test -cover $$($(GO) list ./... | grep -v /docs$$) | awk '{print $$2, $$5}' | column -t

@@ -34,6 +34,9 @@ type scenario struct {
 func TestI9_Parity(t *testing.T) { //nolint:paralleltest // the environment of the SDK belongs to the process
 	count := 0
 	for _, s := range scenarios() {
+		if testing.Short() && !slices.Contains(withRace, s.name) {
+			continue
+		}
 		count++
 		t.Run(s.name, func(t *testing.T) { //nolint:paralleltest // see above
 			here := embedded(t, s.project)
@@ -57,6 +60,12 @@ func TestI9_Parity(t *testing.T) { //nolint:paralleltest // the environment of t
 		})
 	}
 	t.Logf("%d scenarios", count)
+}
+
+// withRace are the scenarios that run with -short, for the race detector: those in
+// which the most happens at a time.
+var withRace = []string{ //nolint:gochecknoglobals // a list
+	"every outcome", "the best of each customer and of the run", "a part dies after it has stored its rows", "the answer to a write is lost",
 }
 
 const (

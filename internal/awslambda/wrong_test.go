@@ -63,6 +63,9 @@ func (s seen) want(t *testing.T, status ceap.RunStatus, code ceap.Code, words ..
 // TestWrongInput goes through what users and AWS get wrong, on one stage, and says
 // what the user sees.
 func TestWrongInput(t *testing.T) { //nolint:paralleltest // the environment of the SDK belongs to the process
+	if testing.Short() {
+		t.Skip("takes a minute; runs without -short")
+	}
 	w := onAWS(t, quickStart, "CEAP_PART_ROWS=10", "CEAP_RESULTS_BUCKET="+resultsBucket)
 	orders(t, w, mixed()...)
 	query := strings.Replace(allOrders, "value,", "CAST(value AS varchar) AS value,", 1)

@@ -46,6 +46,9 @@ func (s stopping) Run() int {
 // moto in one thing or another. The files of runs stay with moto.
 func TestStore_ConformanceElsewhere(t *testing.T) {
 	t.Parallel()
+	if testing.Short() {
+		t.Skip("more emulators run without -short")
+	}
 	for _, e := range emulators {
 		t.Run(e.name, func(t *testing.T) {
 			t.Parallel()

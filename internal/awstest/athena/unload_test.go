@@ -20,7 +20,7 @@ import (
 // unload returns the files of a result, in the order of the manifest.
 func (c *cloud) unload(sql, prefix string) []*parquet.File {
 	c.t.Helper()
-	q := c.must("UNLOAD ("+sql+") TO '"+results+prefix+"' WITH (format = 'PARQUET', compression = 'SNAPPY')")
+	q := c.must("UNLOAD (" + sql + ") TO '" + results + prefix + "' WITH (format = 'PARQUET', compression = 'SNAPPY')")
 	var files []*parquet.File
 	for location := range strings.FieldsSeq(c.object(*q.Statistics.DataManifestLocation)) {
 		data := c.object(location)
