@@ -54,10 +54,7 @@ It begins with what that costs.`,
 			if err != nil {
 				return err
 			}
-			costs, err := a.SmokeCosts(c.Context(), write)
-			if err != nil {
-				return err
-			}
+			costs := a.SmokeCosts(c.Context(), write)
 			if !s.asJSON {
 				if _, err := fmt.Fprint(s.out, costsText(costs)); err != nil {
 					return err
@@ -117,12 +114,17 @@ func writeStage(w io.Writer, d *app.StageDiagnosis, p paint) error {
 	}
 	count := map[string]int64{}
 	var remedies []string
+	names := map[string][]string{} // by remedy
 	for _, c := range d.Checks {
 		count[c.Status]++
 		t.row(c.Status, c.Name, c.Detail)
-		if c.Remedy != "" {
-			remedies = append(remedies, fmt.Sprintf("%s: %s", p.bold(c.Name), c.Remedy))
+		if c.Remedy == "" {
+			continue
 		}
+		if names[c.Remedy] == nil {
+			remedies = append(remedies, c.Remedy)
+		}
+		names[c.Remedy] = append(names[c.Remedy], c.Name)
 	}
 	if err := t.write(w); err != nil {
 		return err
@@ -132,7 +134,7 @@ func writeStage(w io.Writer, d *app.StageDiagnosis, p paint) error {
 		if i == 0 {
 			b.WriteString("\nTo do\n")
 		}
-		b.WriteString("  " + remedy + "\n")
+		b.WriteString("  " + p.bold(strings.Join(names[remedy], "; ")) + ": " + remedy + "\n")
 	}
 	fmt.Fprintf(&b, "\n%s ok, %s, %s failed\n", thousands(count[connector.CheckOK]), plural(count[connector.CheckWarning], "warning"), thousands(count[connector.CheckFailed]))
 	_, err := io.WriteString(w, b.String())

@@ -266,9 +266,9 @@ func (k *checker) quotas(concurrency int) {
 	switch {
 	case err != nil:
 		seen := failedCheck(check, "servicequotas:GetServiceQuota", awsapi.Error(k.ctx, "asking for the quota of concurrent executions", err))
-		k.warn(check, "see that Lambda's concurrent executions are more than "+strconv.Itoa(concurrency)+"; "+seen.Remedy, "not known: %s", seen.Detail)
+		k.warn(check, cmp.Or(seen.Remedy, fmt.Sprintf("see that Lambda has more than %d concurrent executions", concurrency)), "not known: %s", seen.Detail)
 	case out.Quota == nil || out.Quota.Value == nil:
-		k.warn(check, "see that Lambda's concurrent executions are more than "+strconv.Itoa(concurrency), "not known: there is no answer")
+		k.warn(check, fmt.Sprintf("see that Lambda has more than %d concurrent executions", concurrency), "not known: there is no answer")
 	case *out.Quota.Value < float64(concurrency)+2: // control and ETL want to run, too
 		k.warn(check, "raise the quota of concurrent executions, or lower PartConcurrency", "the account has %.0f concurrent executions, and a run asks for %d", *out.Quota.Value, concurrency)
 	default:
