@@ -31,7 +31,7 @@ type Config struct {
 	Pattern       string                  `json:"pattern,omitempty" doc:"What the keys of the objects look like: * stands for any characters but /, ** for any characters, ? for one that is not /. Objects are left out as with prefix."`
 	Format        string                  `json:"format" ceap:"enum=auto|csv|jsonl|parquet" doc:"How rows are written. auto looks at the ends of the names: .csv; .jsonl, .ndjson or .json; .parquet. Default auto."`
 	Compression   string                  `json:"compression" ceap:"enum=auto|none|gzip|zstd" doc:"How objects are compressed. auto looks at the ends of the names, .gz or .zst, then at the first bytes. Default auto."`
-	CSV           CSV                     `json:"csv"`
+	CSV           CSV                     `json:"csv" doc:"How CSV objects are written."`
 	Columns       []string                `json:"columns,omitempty" doc:"The columns to read; others are left out, and one that an object lacks is NULL there. For CSV without a header the names of all columns, in order. Without it the columns are those of the first object, for JSON lines the keys of its first 1000 lines, and an object with other columns is an error."`
 	FieldMappings connector.FieldMappings `json:"fieldMappings,omitempty" doc:"Which column, or for some targets which constant, fills each field. Without one a field takes the column of its own name."`
 }
