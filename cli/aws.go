@@ -40,7 +40,7 @@ Exit status: 0 nothing failed, 3 something did.`,
 }
 
 func (s *shell) awsSmokeCommand() *cobra.Command {
-	var write bool
+	o := app.Smoke{Pause: pause}
 	c := &cobra.Command{
 		Use: "smoke", Short: "Try the stage out", Args: arguments(0, 0),
 		Long: `Looks at the stage as ` + "`ceap aws doctor`" + ` does, and has Athena plan the query of
@@ -54,13 +54,13 @@ It begins with what that costs.`,
 			if err != nil {
 				return err
 			}
-			costs := a.SmokeCosts(c.Context(), write)
+			costs := a.SmokeCosts(c.Context(), o)
 			if !s.asJSON {
 				if _, err := fmt.Fprint(s.out, costsText(costs)); err != nil {
 					return err
 				}
 			}
-			found, err := a.SmokeStage(c.Context(), s.stage(), write, pause)
+			found, err := a.SmokeStage(c.Context(), s.stage(), o)
 			if err != nil {
 				return err
 			}
@@ -68,7 +68,7 @@ It begins with what that costs.`,
 			return s.showStage(&found)
 		},
 	}
-	c.Flags().BoolVar(&write, "write", false, "also run a program with three rows, and remove it")
+	c.Flags().BoolVar(&o.Write, "write", false, "also run a program with three rows, and remove it")
 	return c
 }
 

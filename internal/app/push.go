@@ -190,9 +190,16 @@ func (a *App) PullProgram(ctx context.Context, programID, marketplace, file stri
 	for _, p := range programs {
 		name := file
 		if name == "" {
-			name = a.pullTarget(local, p, len(programs) > 1)
+			name = a.pullTarget(local, p, programs)
 		}
-		outcome, err := a.pullInto(name, p, force)
+		outcome, err := a.pullOutcome(name, p)
+		if outcome == pullReplaces && !force {
+			err = ceap.Errorf(ceap.CodeConflict, "%s differs from what is stored", a.config.Shown(name)).
+				WithHint("--force replaces it, comments and all; --file - prints what is stored")
+		}
+		if err == nil && outcome != pullSame {
+			err = a.writeProgram(name, p)
+		}
 		if err != nil {
 			return out, err
 		}
@@ -247,8 +254,9 @@ func marketplacesOf(programs []*program.Program) []string {
 	return out
 }
 
-// pullTarget returns the file that gives the program, else the name of a new one.
-func (a *App) pullTarget(local []programFile, p *program.Program, several bool) string {
+// pullTarget returns the file that gives the program, else the name of a new one:
+// with its marketplace, if it is one of several that are pulled.
+func (a *App) pullTarget(local []programFile, p *program.Program, pulled []*program.Program) string {
 	for _, file := range local {
 		for _, own := range file.Programs {
 			if own.ProgramID == p.ProgramID && own.Marketplace == p.Marketplace {
@@ -257,7 +265,7 @@ func (a *App) pullTarget(local []programFile, p *program.Program, several bool) 
 		}
 	}
 	name := p.ProgramID
-	if several {
+	if len(pulled) > 1 {
 		name += "-" + p.Marketplace
 	}
 	// Ids may hold what names of files may not.
@@ -270,36 +278,44 @@ func (a *App) pullTarget(local []programFile, p *program.Program, several bool) 
 	return filepath.Join(a.config.Programs, safe+".json")
 }
 
-// pullInto writes the program's document to the file, unless it says that already.
-func (a *App) pullInto(name string, p *program.Program, force bool) (outcome string, err error) {
-	shown := a.config.Shown(name)
-	outcome = "created"
-	switch file, err := a.loadFile(name); {
-	case ceap.ErrorCode(err) == ceap.CodeNotFound:
-	case err != nil:
-		return "", err
-	default:
-		outcome = "updated"
-		at := slices.IndexFunc(file.Programs, func(own *program.Program) bool {
-			return own.ProgramID == p.ProgramID && own.Marketplace == p.Marketplace
-		})
-		if at >= 0 && file.Programs[at].Hash == p.Hash {
-			return "unchanged", nil
-		}
-		if len(file.Programs) > 1 {
-			return "", ceap.Errorf(ceap.CodeConflict, "%s gives %d marketplaces, and differs from what is stored for %s", shown, len(file.Programs), p.Marketplace).
-				WithHint("pull to another place with --file, compare, and change the file by hand")
-		}
-		if !force {
-			return "", ceap.Errorf(ceap.CodeConflict, "%s differs from what is stored", shown).
-				WithHint("--force replaces it, comments and all; --file - prints what is stored")
-		}
+// What pulling does to a file.
+const (
+	pullCreates  = "created"
+	pullReplaces = "updated"
+	pullSame     = "unchanged"
+)
+
+// pullOutcome says what writing the program into the file would do to it. Returns
+// conflict if other programs stand there, too.
+func (a *App) pullOutcome(name string, p *program.Program) (string, error) {
+	file, err := a.loadFile(name)
+	if ceap.ErrorCode(err) == ceap.CodeNotFound {
+		return pullCreates, nil
 	}
-	text, err := readableDocument(p)
 	if err != nil {
 		return "", err
 	}
-	return outcome, a.replaceFile(name, text)
+	at := slices.IndexFunc(file.Programs, func(own *program.Program) bool {
+		return own.ProgramID == p.ProgramID && own.Marketplace == p.Marketplace
+	})
+	switch {
+	case at >= 0 && file.Programs[at].Hash == p.Hash:
+		return pullSame, nil
+	case len(file.Programs) > 1:
+		return "", ceap.Errorf(ceap.CodeConflict, "%s gives %d marketplaces, and differs from what is stored for %s", a.config.Shown(name), len(file.Programs), p.Marketplace).
+			WithHint("pull to another place with --file, compare, and change the file by hand")
+	default:
+		return pullReplaces, nil
+	}
+}
+
+// writeProgram writes the program's document into the file.
+func (a *App) writeProgram(name string, p *program.Program) error {
+	text, err := readableDocument(p)
+	if err != nil {
+		return err
+	}
+	return a.replaceFile(name, text)
 }
 
 // StoredDocument returns the effective document of a stored program as JSON for

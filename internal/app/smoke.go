@@ -34,16 +34,23 @@ const (
 // smokeRows is how many rows a smoke test stores.
 const smokeRows = 3
 
+// Smoke says how a stage is tried out.
+type Smoke struct {
+	Write bool // also run a program of its own
+	// Pause waits between two looks at the run, and returns early when ctx ends.
+	Pause func(ctx context.Context, d time.Duration)
+}
+
 // SmokeCosts returns what [App.SmokeStage] costs, at most. Programs that cannot be
 // read cost nothing: their queries are not planned.
-func (a *App) SmokeCosts(ctx context.Context, write bool) []Cost {
+func (a *App) SmokeCosts(ctx context.Context, o Smoke) []Cost {
 	programs, _ := a.programsOnStage(ctx) // the test says why
 	queries := 0
 	for _, p := range programs {
 		queries += len(a.queryPlacesOf(p))
 	}
 	out := []Cost{{fmt.Sprintf("Athena, queries that return no rows: %d", queries), float64(queries) * priceQuery}}
-	if write {
+	if o.Write {
 		out = append(out,
 			Cost{"Athena, the query of a run", priceQuery},
 			Cost{"Step Functions, 40 transitions", 40 * priceTransition},
@@ -56,11 +63,11 @@ func (a *App) SmokeCosts(ctx context.Context, write bool) []Cost {
 }
 
 // SmokeStage is [App.DoctorStage], and asks the source of each stored program for
-// its columns, which plans its query and reads no rows. With write it also runs a
+// its columns, which plans its query and reads no rows. With Write it also runs a
 // program of its own with three rows through the state machine, looks at what it
 // stored, and removes it; the record of the run, and the marks of what was removed,
 // go by their age.
-func (a *App) SmokeStage(ctx context.Context, s *stage.Stage, write bool, pause func(context.Context, time.Duration)) (StageDiagnosis, error) {
+func (a *App) SmokeStage(ctx context.Context, s *stage.Stage, o Smoke) (StageDiagnosis, error) {
 	d, err := a.DoctorStage(ctx, s)
 	if err != nil {
 		return d, err
@@ -70,8 +77,8 @@ func (a *App) SmokeStage(ctx context.Context, s *stage.Stage, write bool, pause 
 		for _, p := range programs {
 			d.add(a.queryChecks(ctx, p)...)
 		}
-		if write {
-			d.add(a.smokeRun(ctx, s, programs, pause)...)
+		if o.Write {
+			d.add(a.smokeRun(ctx, s, programs, o.Pause)...)
 		}
 	}
 	if ctx.Err() != nil {

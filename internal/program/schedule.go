@@ -104,8 +104,8 @@ func yearField() cronField { return cronField{"year", 1970, 2199, nil, ""} }
 
 const weekdays = "SUN MON TUE WED THU FRI SAT"
 
-// parseCron reads the fields of a cron expression: minute, hour, day of the month,
-// month, day of the week and, with six, the year.
+// parseCron reads the fields of a cron expression: minute, hour, day, month, weekday
+// and, with six, the year.
 func parseCron(text string) (Schedule, error) {
 	fields := strings.Fields(strings.ToUpper(text))
 	switch len(fields) {
