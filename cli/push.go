@@ -79,8 +79,7 @@ func writePushed(b *strings.Builder, one *app.Pushed) {
 }
 
 func (s *shell) programPullCommand() *cobra.Command {
-	var marketplace, file string
-	var force bool
+	var o app.Pull
 	c := &cobra.Command{
 		Use: "pull PROGRAM", Short: "Write a program that is stored on the stage on AWS into a file", Args: arguments(1, 1),
 		Long: `Writes the program as it is stored on the stage on AWS, with base items merged in,
@@ -95,15 +94,15 @@ something else too unless --force is given.`,
 			if err != nil {
 				return err
 			}
-			if file == "-" {
-				document, err := a.StoredDocument(c.Context(), args[0], marketplace)
+			if o.File == "-" {
+				document, err := a.StoredDocument(c.Context(), args[0], o.Marketplace)
 				if err != nil {
 					return err
 				}
 				_, err = s.out.Write(document)
 				return err
 			}
-			pulled, err := a.PullProgram(c.Context(), args[0], marketplace, file, force)
+			pulled, err := a.PullProgram(c.Context(), args[0], o)
 			if err != nil {
 				return err
 			}
@@ -118,8 +117,8 @@ something else too unless --force is given.`,
 			return err
 		},
 	}
-	c.Flags().StringVar(&marketplace, "marketplace", "", "only this marketplace")
-	c.Flags().StringVar(&file, "file", "", "write to this file; - is standard output")
-	c.Flags().BoolVar(&force, "force", false, "replace a file that says something else")
+	c.Flags().StringVar(&o.Marketplace, "marketplace", "", "only this marketplace")
+	c.Flags().StringVar(&o.File, "file", "", "write to this file; - is standard output")
+	c.Flags().BoolVar(&o.Force, "force", false, "replace a file that says something else")
 	return c
 }

@@ -168,17 +168,23 @@ type Pulled struct {
 	Outcome     string `json:"outcome"` // created, updated or unchanged
 }
 
-// PullProgram writes the stored program, for one marketplace or with "" for each,
-// into the file that gives it, else into a new one of the programs folder: the
-// effective document as JSON, which gives the same program when it is pushed. With a
-// file, which may be "" for this choice, it goes there. A file that says the same is
-// left as it is. Returns conflict if a file says something else and force is false.
-func (a *App) PullProgram(ctx context.Context, programID, marketplace, file string, force bool) ([]Pulled, error) {
-	programs, err := a.storedPrograms(ctx, programID, marketplace)
+// Pull says what to write where.
+type Pull struct {
+	Marketplace string // "" means each
+	File        string // "" means the file that gives the program, else a new one of the programs folder
+	Force       bool   // replace a file that says something else
+}
+
+// PullProgram writes a stored program into a file: the effective document as JSON,
+// which gives the same program when it is pushed. A file that says the same is left
+// as it is. Returns conflict if a file says something else, unless that may be
+// replaced.
+func (a *App) PullProgram(ctx context.Context, programID string, o Pull) ([]Pulled, error) {
+	programs, err := a.storedPrograms(ctx, programID, o.Marketplace)
 	if err != nil {
 		return nil, err
 	}
-	if file != "" && len(programs) > 1 {
+	if o.File != "" && len(programs) > 1 {
 		return nil, ceap.Errorf(ceap.CodeInvalid, "program %q has several marketplaces, each with a document of its own", programID).
 			WithHint("add --marketplace, one of: %s", strings.Join(marketplacesOf(programs), ", "))
 	}
@@ -188,12 +194,12 @@ func (a *App) PullProgram(ctx context.Context, programID, marketplace, file stri
 	}
 	out := []Pulled{}
 	for _, p := range programs {
-		name := file
+		name := o.File
 		if name == "" {
 			name = a.pullTarget(local, p, programs)
 		}
 		outcome, err := a.pullOutcome(name, p)
-		if outcome == pullReplaces && !force {
+		if outcome == pullReplaces && !o.Force {
 			err = ceap.Errorf(ceap.CodeConflict, "%s differs from what is stored", a.config.Shown(name)).
 				WithHint("--force replaces it, comments and all; --file - prints what is stored")
 		}
