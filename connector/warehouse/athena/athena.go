@@ -31,7 +31,6 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	awsathena "github.com/aws/aws-sdk-go-v2/service/athena"
-	"github.com/aws/aws-sdk-go-v2/service/glue"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 
 	"github.com/ceap-platform/ceap/awsapi"
@@ -94,7 +93,6 @@ func sleep(ctx context.Context, d time.Duration) error {
 type clients struct {
 	athena *awsathena.Client
 	s3     *s3.Client
-	glue   *glue.Client
 }
 
 func (a *Athena) clients(ctx context.Context) (*clients, error) {
@@ -102,5 +100,5 @@ func (a *Athena) clients(ctx context.Context) (*clients, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &clients{athena: awsathena.NewFromConfig(c), s3: awsapi.S3(c), glue: glue.NewFromConfig(c)}, nil
+	return &clients{athena: awsathena.NewFromConfig(c), s3: awsapi.S3(c)}, nil
 }

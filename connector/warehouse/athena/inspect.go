@@ -4,12 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/url"
 	"slices"
 	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/athena/types"
-	"github.com/aws/aws-sdk-go-v2/service/glue"
 
 	"github.com/ceap-platform/ceap"
 	"github.com/ceap-platform/ceap/awsapi"
@@ -128,21 +128,10 @@ func (in *inspection) table(t warehouse.Table) {
 
 // partitions compares the values of partition keys that are dates with the range.
 func (in *inspection) partitions(name string, t warehouse.Table, keys []string) {
-	values := make([][]string, len(keys))
-	total := 0
-	pages := glue.NewGetPartitionsPaginator(in.glue, &glue.GetPartitionsInput{DatabaseName: &t.Database, TableName: &t.Name, ExcludeColumnSchema: aws.Bool(true)})
-	for pages.HasMorePages() {
-		page, err := pages.NextPage(in.ctx)
-		if err != nil {
-			in.failed(name, awsapi.Error(in.ctx, "listing the partitions of "+t.Name, err))
-			return
-		}
-		total += len(page.Partitions)
-		for _, p := range page.Partitions {
-			for k := range min(len(keys), len(p.Values)) {
-				values[k] = append(values[k], p.Values[k])
-			}
-		}
+	values, total, err := in.partitionValues(t, keys)
+	if err != nil {
+		in.failed(name, err)
+		return
 	}
 	if total == 0 {
 		in.bad(name, fmt.Sprintf("add them: MSCK REPAIR TABLE %s, or ALTER TABLE %s ADD PARTITION (...), or use partition projection", t.Name, t.Name),
@@ -152,6 +141,39 @@ func (in *inspection) partitions(name string, t warehouse.Table, keys []string) 
 	for k, key := range keys {
 		in.dates(name, t, key, values[k])
 	}
+}
+
+// partitionValues returns the values of each partition key, and how many partitions
+// there are.
+func (in *inspection) partitionValues(t warehouse.Table, keys []string) (values [][]string, total int, err error) {
+	values = make([][]string, len(keys))
+	show := warehouse.Statement{Database: t.Database, SQL: "SHOW PARTITIONS `" + strings.ReplaceAll(t.Name, "`", "``") + "`", Job: in.s.Job}
+	j := &job{Athena: in.Athena, clients: in.clients, s: show, place: in.place, attempt: attempt{Number: 1, Mode: modeSelect}}
+	x, err := j.run(in.ctx)
+	if err != nil {
+		return nil, 0, err
+	}
+	for token, first := "", true; first || token != ""; first = false {
+		p, err := j.page(in.ctx, x.id, token)
+		if err != nil {
+			return nil, 0, err
+		}
+		for _, row := range p.rows {
+			if len(row.Data) == 0 {
+				continue
+			}
+			total++
+			for part := range strings.SplitSeq(aws.ToString(row.Data[0].VarCharValue), "/") {
+				key, value, _ := strings.Cut(part, "=")
+				k := slices.IndexFunc(keys, func(name string) bool { return strings.EqualFold(name, key) })
+				if plain, err := url.PathUnescape(value); err == nil && k >= 0 {
+					values[k] = append(values[k], plain)
+				}
+			}
+		}
+		token = p.next
+	}
+	return values, total, nil
 }
 
 // dates compares the values of a key with the range, if they are dates.
