@@ -130,6 +130,9 @@ func (s *shell) sweepCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
+			if s.on == onAWS {
+				return ceap.Errorf(ceap.CodeUnsupported, "a stage is not swept: DynamoDB removes what has expired, and the bucket's lifecycle the rows of runs")
+			}
 			swept, err := a.Sweep(c.Context())
 			if err != nil {
 				return err

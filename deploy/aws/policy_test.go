@@ -67,7 +67,6 @@ func wild() map[string]string {
 		"StateMachineRole.DeliverLogs *": "the delivery of logs knows no resources",
 		"StateMachineRole.FollowChildren arn:aws:states:us-east-1:123456789012:execution:CeapBatchIngestion-dev:*": "executions of this machine; their names are not known before",
 		"StateMachineRole.FollowChildren arn:aws:states:us-east-1:123456789012:execution:CeapBatchIngestion-dev/*": "children of its Maps, likewise",
-		"ControlRole.LookAtRuns arn:aws:states:us-east-1:123456789012:execution:CeapBatchIngestion-dev:*":          "executions of this machine, likewise",
 		"PartRole.Models arn:aws:sagemaker:us-east-1:123456789012:endpoint/ceap-*":                                 "programs name endpoints; the prefix is a parameter",
 		"QueryPolicy.Tables arn:aws:glue:us-east-1:123456789012:table/ceap_data_dev/*":                             "programs name tables; the database is a parameter",
 		"QueryPolicy.Results arn:aws:s3:::ceap-athena-results-dev/*":                                               "objects of one bucket; programs choose the prefix",
@@ -76,6 +75,8 @@ func wild() map[string]string {
 		"SourcePolicy.Objects arn:aws:s3:::another-bucket/*":                                                       "likewise",
 		"StateMachineRole.ReadLists ${ArtifactsBucket.Arn}/runs/*":                                                 "the files of runs",
 		"StateMachineRole.WriteResults ${ArtifactsBucket.Arn}/map-runs/*":                                          "the files of Maps",
+		"ControlRole.Checkpoints ${ArtifactsBucket.Arn}/checkpoints/*":                                             "how far sources were read",
+		"PartRole.Checkpoints ${ArtifactsBucket.Arn}/checkpoints/*":                                                "how far sources were read",
 		"ControlRole.Files ${ArtifactsBucket.Arn}/runs/*":                                                          "the files of runs",
 		"PartRole.Files ${ArtifactsBucket.Arn}/runs/*":                                                             "the files of runs",
 	}

@@ -7,12 +7,15 @@ import (
 	"io"
 	"net/http"
 	"strings"
+
+	"github.com/google/uuid"
 )
 
 // Refuse answers a request to a service with an AWS error of the code given, for
 // handlers of endpoints and of Athena.
 func Refuse(w http.ResponseWriter, status int, code, message string) {
 	w.Header().Set("X-Amzn-Errortype", code)
+	w.Header().Set("X-Amzn-Requestid", uuid.NewString()) // moto's state machines look for it
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)
 	writeJSON(w, map[string]string{"__type": code, "message": message, "Message": message, "Type": "User"})

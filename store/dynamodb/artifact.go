@@ -86,7 +86,7 @@ func fileError(ctx context.Context, doing, name, bucket string, err error) error
 	case "NoSuchBucket":
 		return &ceap.Error{
 			Code: ceap.CodeUnavailable, Message: doing, Err: errors.New("there is no such bucket"),
-			Hint: "deploy the template for this stage, or name the bucket as artifactsBucket under `store` in ceap.yaml",
+			Hint: "deploy the template for this stage, or set aws.artifactsBucket in ceap.yaml",
 		}
 	case "PreconditionFailed":
 		return &ceap.Error{Code: ceap.CodeConflict, Message: doing, Err: errors.New("the file was replaced while it was read"), Hint: "read it again"}
