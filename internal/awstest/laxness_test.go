@@ -167,11 +167,6 @@ func TestMotoLimits(t *testing.T) {
 	cloud := awstest.Start(t)
 	db := dynamodb.NewFromConfig(cloud.BehindProxy(t))
 	table := newTable(t, cloud)
-	twice := puts(table, 1)
-	twice.RequestItems[table] = append(twice.RequestItems[table], twice.RequestItems[table][0])
-	if _, err := db.BatchWriteItem(t.Context(), twice); awsapi.Code(err) != "ValidationException" {
-		t.Errorf("an item twice in a batch: %v", err)
-	}
 	conditional := &dynamodb.PutItemInput{
 		TableName: &table, Item: key(1), ConditionExpression: aws.String("attribute_not_exists(PK)"),
 		ReturnValuesOnConditionCheckFailure: types.ReturnValuesOnConditionCheckFailureAllOld,

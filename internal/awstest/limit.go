@@ -86,10 +86,43 @@ func invocationLimit(c *Call, r *http.Request) *violation {
 	return nil
 }
 
+// batchWrite is a request of BatchWriteItem.
+type batchWrite struct {
+	PutRequest    *struct{ Item map[string]any }
+	DeleteRequest *struct{ Key map[string]any }
+}
+
+// key returns the key of the item, by the names that all tables here use, or else
+// the whole of it.
+func (b batchWrite) key() string {
+	whole := map[string]any{}
+	switch {
+	case b.PutRequest != nil:
+		whole = b.PutRequest.Item
+	case b.DeleteRequest != nil:
+		whole = b.DeleteRequest.Key
+	}
+	if whole["PK"] != nil {
+		whole = map[string]any{"PK": whole["PK"], "SK": whole["SK"]}
+	}
+	text, _ := json.Marshal(whole) // it was JSON
+	return string(text)
+}
+
+// batchWriteLimit bounds the number of items, and refuses one that comes twice: moto
+// sees that only if both are written alike.
 func batchWriteLimit(body []byte) *violation {
 	count := 0
-	for _, writes := range fields[struct{ RequestItems map[string][]json.RawMessage }](body).RequestItems {
+	for _, writes := range fields[struct{ RequestItems map[string][]batchWrite }](body).RequestItems {
 		count += len(writes)
+		seen := map[string]bool{}
+		for _, w := range writes {
+			key := w.key()
+			if seen[key] {
+				return invalid("Provided list of item keys contains duplicates")
+			}
+			seen[key] = true
+		}
 	}
 	if count == 0 || count > maxBatchWrite {
 		return invalid("1 validation error detected: Value at 'requestItems' failed to satisfy constraint: Map value must satisfy constraint: "+

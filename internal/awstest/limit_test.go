@@ -196,6 +196,17 @@ func TestLimits(t *testing.T) {
 	}
 }
 
+func TestLimits_itemTwiceInBatch(t *testing.T) {
+	t.Parallel()
+	cloud := awstest.Start(t)
+	table := newTable(t, cloud)
+	twice := puts(table, 1)
+	twice.RequestItems[table] = append(twice.RequestItems[table], twice.RequestItems[table][0])
+	if _, err := dynamodb.NewFromConfig(cloud.Config).BatchWriteItem(t.Context(), twice); awsapi.Code(err) != "ValidationException" {
+		t.Errorf("%v", err)
+	}
+}
+
 func TestLimits_itemInBatch(t *testing.T) {
 	t.Parallel()
 	cloud := awstest.Start(t)
