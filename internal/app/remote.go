@@ -32,7 +32,7 @@ func (a *App) RunOnStage(ctx context.Context, s *stage.Stage, req RunRequest, me
 		return ceap.RunResult{}, err
 	}
 	a.log.InfoContext(ctx, "execution started", "execution", e.ARN, "batch_id", in.BatchID)
-	f := follower{app: a, stage: s, in: in, meter: meter, seen: map[string]int64{}}
+	f := follower{app: a, stage: s, owner: e.ARN, in: in, meter: meter, pause: pause, seen: map[string]int64{}}
 	for wait := time.Second; !e.Done(); wait = min(wait*3/2, 10*time.Second) {
 		pause(ctx, wait)
 		if ctx.Err() != nil {
@@ -78,8 +78,10 @@ func (a *App) stageInput(ctx context.Context, req RunRequest) (ceap.RunInput, er
 type follower struct {
 	app   *App
 	stage *stage.Stage
+	owner string // the execution
 	in    ceap.RunInput
 	meter *pipeline.Meter
+	pause func(context.Context, time.Duration)
 	work  *pipeline.Work
 	seen  map[string]int64
 }
@@ -110,8 +112,8 @@ func (f *follower) look(ctx context.Context) {
 			return
 		}
 		w, err := d.WorkOf(ctx, run.RunID)
-		if err != nil {
-			return
+		if err != nil || w.Owner != f.owner {
+			return // it is not planned yet; what is there is an earlier attempt's
 		}
 		f.work = &w
 	}
@@ -146,7 +148,16 @@ func (f *follower) stop(ctx context.Context, e stage.Execution) (ceap.RunResult,
 	if err := f.stage.Stop(ctx, e.ARN, "its user has stopped it"); err != nil {
 		return ceap.RunResult{}, fmt.Errorf("the run goes on: %w", err)
 	}
-	f.look(ctx)
+	// The step that plans may still be at work, and leave a lease behind.
+	const looks, between = 4, 2 * time.Second
+	for look := range looks {
+		if f.look(ctx); f.work != nil {
+			break
+		}
+		if look < looks-1 {
+			f.pause(ctx, between)
+		}
+	}
 	if f.work == nil {
 		return ceap.RunResult{}, cancelled
 	}
