@@ -13,6 +13,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/ceap-platform/ceap"
+	"github.com/ceap-platform/ceap/tabular"
 )
 
 // FuzzLine holds what is read from a line against encoding/json.
@@ -29,11 +30,11 @@ func FuzzLine(f *testing.F) {
 		isObject := unmarshal == nil && want != nil && utf8.Valid(line)
 		got := map[string]ceap.Value{}
 		var badValue error
-		err := scanObject(line, func(key, raw []byte) error {
+		err := tabular.ScanObject(line, func(key, raw []byte) error {
 			if !json.Valid(raw) {
 				t.Fatalf("%q is no value", raw)
 			}
-			v, err := valueOf(raw)
+			v, err := tabular.JSONValue(raw)
 			if err != nil {
 				badValue = err
 				return err
@@ -103,8 +104,8 @@ func TestI10_ValuesSurvive(t *testing.T) {
 		key := rapid.String().Draw(t, "key")
 		line := append(ceap.AppendJSONString([]byte("{"), key), ':')
 		line = append(want.AppendJSON(line), '}')
-		err := scanObject(line, func(name, raw []byte) error {
-			got, err := valueOf(raw)
+		err := tabular.ScanObject(line, func(name, raw []byte) error {
+			got, err := tabular.JSONValue(raw)
 			if err != nil {
 				return err
 			}

@@ -15,6 +15,7 @@ import (
 
 	"github.com/ceap-platform/ceap"
 	"github.com/ceap-platform/ceap/connector"
+	"github.com/ceap-platform/ceap/tabular"
 )
 
 const (
@@ -165,7 +166,7 @@ func (s *stream) next() ([]byte, int64, error) {
 		if s.lines.number == 1 {
 			line = bytes.TrimPrefix(line, []byte("\xef\xbb\xbf")) // a byte order mark
 		}
-		if len(line) == skipSpace(line, 0) {
+		if len(bytes.Trim(line, " \t\r\n")) == 0 {
 			continue
 		}
 		if !terminated && !json.Valid(line) {
@@ -277,7 +278,7 @@ func (s *stream) addColumn(name string) error {
 // columnNames returns the keys of a line, or the columns that it declares.
 func columnNames(line []byte) (names []string, declared bool, err error) {
 	keys := 0
-	err = scanObject(line, func(key, value []byte) error {
+	err = tabular.ScanObject(line, func(key, value []byte) error {
 		keys++
 		if string(key) != columnsKey {
 			names = append(names, string(key))
@@ -336,7 +337,7 @@ func (s *stream) addRow(line []byte, number int64) error {
 	s.values = append(s.values, make([]ceap.Value, len(s.columns))...)
 	row := s.values[start:]
 	clear(row)
-	err := scanObject(line, func(key, value []byte) (err error) {
+	err := tabular.ScanObject(line, func(key, value []byte) (err error) {
 		i, known := s.index[string(key)]
 		if !known {
 			return fmt.Errorf("the key %q is new: print {%q: [...]} with all keys as the first line, since they are taken from that or else from the first %d lines",
@@ -346,7 +347,7 @@ func (s *stream) addRow(line []byte, number int64) error {
 			return fmt.Errorf("the key %q is given twice", shorten(string(key)))
 		}
 		s.given[i] = number
-		if row[i], err = valueOf(value); err != nil {
+		if row[i], err = tabular.JSONValue(value); err != nil {
 			return fmt.Errorf("the value of %q: %w", shorten(string(key)), err)
 		}
 		return nil
