@@ -51,7 +51,9 @@ func (s *server) handler(c *Call, from *Cloud) http.HandlerFunc {
 	case c.Operation == "events.PutEvents":
 		return func(w http.ResponseWriter, r *http.Request) { s.putEvents(c, from, w, r) }
 	case c.Operation == "dynamodb.TransactWriteItems":
-		return func(w http.ResponseWriter, r *http.Request) { s.tokens.once(c, s.forward.ServeHTTP, w, r) }
+		return func(w http.ResponseWriter, r *http.Request) { s.tokens.once(c, s.write, w, r) }
+	case isWrite(c.Operation):
+		return s.write
 	}
 	from.mu.Lock()
 	defer from.mu.Unlock()
@@ -70,6 +72,19 @@ func (s *server) handler(c *Call, from *Cloud) http.HandlerFunc {
 		}
 	}
 	return s.forward.ServeHTTP
+}
+
+// isWrite reports whether an operation changes items.
+func isWrite(operation string) bool {
+	return slices.Contains([]string{"dynamodb.PutItem", "dynamodb.UpdateItem", "dynamodb.DeleteItem", "dynamodb.BatchWriteItem"}, operation)
+}
+
+// write forwards a change of items. DynamoDB looks at a condition and writes in one
+// step; moto does so in two, between which another of its threads may write.
+func (s *server) write(w http.ResponseWriter, r *http.Request) {
+	s.writes.Lock()
+	defer s.writes.Unlock()
+	s.forward.ServeHTTP(w, r)
 }
 
 // putEvents lets moto judge the entries and keeps those that it accepts.

@@ -28,6 +28,7 @@ type server struct {
 	transport *http.Transport
 
 	tokens tokens
+	writes sync.Mutex // one write to a table at a time; see write
 
 	mu        sync.Mutex
 	numbers   int // how many were given

@@ -52,8 +52,16 @@ func TestScores_NothingMoves(t *testing.T) {
 	saved, keys := answers(3)
 	s.cloud.Inject(awstest.Fault{On: "dynamodb.BatchWriteItem", Times: 1, Do: awstest.Throttle()})
 	left := s.cloud.Inject(awstest.Fault{On: "dynamodb.BatchWriteItem", Do: awstest.Leave(2)})
-	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
+	go func() { // until what was left has been asked for again
+		ticker := time.NewTicker(5 * time.Millisecond)
+		defer ticker.Stop()
+		for ctx.Err() == nil && left.Hits() < 2 {
+			<-ticker.C
+		}
+		cancel()
+	}()
 	wantCode(t, roles.Scores.SaveScores(ctx, "m", saved), ceap.CodeCancelled, `keeping scores of "m" in the table Scores-`)
 	if left.Hits() < 2 {
 		t.Errorf("what was left was asked for %d times", left.Hits())
