@@ -48,13 +48,23 @@ func shardOf(key []byte, shards int) int {
 type shuffler struct {
 	layouts *layouts
 	file    string
-	out     store.ArtifactWriter
+	out     counter
 	encoder *zstd.Encoder
 	shards  []shardBuffer
 	held    int
-	at      int64
 	pieces  []piece
-	packed  []byte
+}
+
+// counter counts what is written to an artefact.
+type counter struct {
+	store.ArtifactWriter
+	written int64
+}
+
+func (c *counter) Write(b []byte) (int, error) {
+	n, err := c.ArtifactWriter.Write(b)
+	c.written += int64(n)
+	return n, err
 }
 
 type shardBuffer struct {
@@ -67,7 +77,7 @@ func newShuffler(ls *layouts, shards int, file string, out store.ArtifactWriter)
 	if err != nil {
 		return nil, fmt.Errorf("starting compression: %w", err)
 	}
-	return &shuffler{layouts: ls, file: file, out: out, encoder: encoder, shards: make([]shardBuffer, shards), pieces: []piece{}}, nil
+	return &shuffler{layouts: ls, file: file, out: counter{ArtifactWriter: out}, encoder: encoder, shards: make([]shardBuffer, shards), pieces: []piece{}}, nil
 }
 
 // Add implements [entries].
@@ -93,13 +103,17 @@ func (s *shuffler) flush() error {
 		if b.rows == 0 {
 			continue
 		}
-		s.packed = s.encoder.EncodeAll(append(head[:len(head):len(head)], b.data...), s.packed[:0])
-		if _, err := s.out.Write(s.packed); err != nil {
+		before := s.out.written
+		s.encoder.Reset(&s.out)
+		for _, plain := range [][]byte{head, b.data} {
+			if _, err := s.encoder.Write(plain); err != nil {
+				return fmt.Errorf("writing %s: %w", s.file, err)
+			}
+		}
+		if err := s.encoder.Close(); err != nil {
 			return fmt.Errorf("writing %s: %w", s.file, err)
 		}
-		n := int64(len(s.packed))
-		s.pieces = append(s.pieces, piece{File: s.file, Shard: i, Offset: s.at, Length: n, Rows: b.rows})
-		s.at += n
+		s.pieces = append(s.pieces, piece{File: s.file, Shard: i, Offset: before, Length: s.out.written - before, Rows: b.rows})
 		b.data, b.rows = b.data[:0], 0
 	}
 	s.held = 0
