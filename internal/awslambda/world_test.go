@@ -7,7 +7,6 @@ import (
 	"cmp"
 	"context"
 	"fmt"
-	"io"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -64,6 +63,8 @@ type world struct {
 	cloud *awstest.Cloud // nil on this machine
 	lake  *athena.Fake
 	stage string
+
+	metrics lines // what the functions wrote in the embedded metric format
 }
 
 // load reads the configuration of the project.
@@ -180,7 +181,7 @@ func (w *world) functions(t *testing.T, c *config.Config, s *stage.Stage) {
 		}
 	})
 	for name, handler := range map[string]string{"ETLLambda": awslambda.HandlerETL, "control": awslambda.HandlerControl, "part": awslambda.HandlerPart} {
-		f := &awslambda.Function{App: newApp(t, c, w.clock), Stage: s, Log: slog.New(slog.NewTextHandler(log, nil)), Metrics: io.Discard}
+		f := &awslambda.Function{App: newApp(t, c, w.clock), Stage: s, Log: slog.New(slog.NewTextHandler(log, nil)), Metrics: &w.metrics}
 		w.cloud.HandleFunction("ceap-"+w.stage+"-"+name, func(ctx context.Context, payload []byte) ([]byte, error) {
 			return f.Handle(ctx, handler, payload)
 		})
