@@ -10,7 +10,7 @@ LINT     := $(TOOLS)/golangci-lint
 LINT_VERSION := v2.12.2
 # A cache of its own for each checkout: cached findings carry absolute paths.
 export GOLANGCI_LINT_CACHE := $(TOOLS)/lint-cache
-FUZZTIME ?= 5s
+FUZZTIME ?= 2s
 ROWS     ?= 1000000
 VERSION  := $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 LDFLAGS  := -s -w -X github.com/ceap-platform/ceap/cli.version=$(VERSION)
